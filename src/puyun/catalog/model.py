@@ -1,0 +1,88 @@
+"""The catalogue's nouns, as the file of DESIGN 4.3 and the database both spell them."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Tier(StrEnum):
+    TEST = "test"
+    FLEX = "flex"
+    ENTERPRISE = "enterprise"
+
+
+TIERS = tuple(Tier)
+
+
+class Kind(StrEnum):
+    CHAT = "chat"
+    EMBEDDING = "embedding"
+    IMAGE = "image"
+    AUDIO = "audio"
+    RERANK = "rerank"
+    MODERATION = "moderation"
+
+
+class Dialect(StrEnum):
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    ECHO = "echo"
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """A vendor's address and dialect. `api_key` is `env:NAME` or `file:PATH`, never the secret itself."""
+
+    name: str
+    dialect: Dialect
+    base_url: str = ""
+    api_key: str = ""
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """One model at one provider. `seats`: concurrent calls; rpm, itpm, otpm: per minute, None when unbounded."""
+
+    name: str
+    provider: str
+    upstream_model: str
+    pool: str = "shared"
+    seats: int = 64
+    rpm: int | None = None
+    itpm: int | None = None
+    otpm: int | None = None
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A public name that is sold. `label` is a short notice shown wherever the model is (such as "demonstration")."""
+
+    name: str
+    kind: Kind
+    context_length: int
+    max_output: int = 0
+    deployments: tuple[str, ...] = ()
+    vendor: str = ""
+    label: str = ""
+    description: str = ""
+    created: int = 0
+    """Seconds since the epoch, for `created` in the model list."""
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell of the price book as a file or a person states it: `amount` in micro-units per million tokens."""
+
+    model: str
+    tier: Tier
+    meter: str
+    amount: int | None
+    """None withdraws the price from `effective_from` on."""
+    effective_from: int | None = None
+    """An Instant; None means now."""
+
+
+class CatalogFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole catalogue file, parsed and free of contradictions."""
+
+    providers: tuple[Provider, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
+    models: tuple[Model, ...] = ()
+    prices: tuple[Price, ...] = ()

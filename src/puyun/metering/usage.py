@@ -1,0 +1,35 @@
+"""Usage: how many tokens of each kind a call consumed. Buckets are disjoint and add up to what the provider reported."""
+
+import msgspec
+
+INPUT_BUCKETS = ("input", "cached_input", "cache_write", "audio")
+OUTPUT_BUCKETS = ("output", "reasoning", "audio_output")
+BUCKETS = INPUT_BUCKETS + OUTPUT_BUCKETS
+"""Every bucket is a meter of the price book by the same name."""
+
+
+class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tokens by bucket; `input` is what was neither read from nor written to a cache."""
+
+    input: int = 0
+    cached_input: int = 0
+    cache_write: int = 0
+    audio: int = 0
+    output: int = 0
+    reasoning: int = 0
+    audio_output: int = 0
+
+    @property
+    def input_tokens(self) -> int:
+        return self.input + self.cached_input + self.cache_write + self.audio
+
+    @property
+    def output_tokens(self) -> int:
+        return self.output + self.reasoning + self.audio_output
+
+    @property
+    def total(self) -> int:
+        return self.input_tokens + self.output_tokens
+
+
+NO_USAGE = Usage()

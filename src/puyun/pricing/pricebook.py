@@ -1,0 +1,109 @@
+"""Dated prices by (model, tier, meter), and the rates in force at a moment."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import msgspec
+
+from puyun.catalog.model import Tier
+from puyun.kit.clock import Instant
+
+METERS = ("input", "cached_input", "cache_write", "output", "reasoning", "audio", "audio_output", "image")
+"""Every meter a price may be set for."""
+
+FALLBACK = {"cached_input": "input", "cache_write": "input", "reasoning": "output"}
+"""A meter without a price of its own is priced as another one, by name (DESIGN 4.3)."""
+
+
+class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the book. `amount`: micro-units per million tokens, None from when the price is withdrawn."""
+
+    id: int
+    model: str
+    tier: Tier
+    meter: str
+    amount: int | None
+    effective_from: Instant
+    created_at: Instant
+    created_by: str = ""
+    reason: str = ""
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """What one token of a meter costs: pico-units, and the row that says so."""
+
+    price: int
+    price_id: int
+
+
+class Rates(msgspec.Struct, frozen=True):
+    """All rates of one offer at one moment, fallbacks resolved; pinned to a call when it is admitted.
+
+    `own` holds the meters that have a row of their own, `by_meter` those plus the ones that fall back.
+    """
+
+    by_meter: dict[str, Rate]
+    own: dict[str, Rate]
+    until: Instant | None
+    """When the next row takes effect; None when no change is known."""
+
+    @property
+    def next_change(self) -> Instant | None:
+        return self.until
+
+
+class PriceBook:
+    """Immutable. Of rows with the same start the one with the higher id wins, so an undo is just a newer row."""
+
+    def __init__(self, rows: Iterable[PriceRow]) -> None:
+        cells: defaultdict[tuple[str, Tier], defaultdict[str, list[PriceRow]]] = defaultdict(lambda: defaultdict(list))
+        self.by_id: dict[int, PriceRow] = {}
+        for row in sorted(rows, key=lambda row: (row.effective_from, row.id)):
+            cells[row.model, row.tier][row.meter].append(row)
+            self.by_id[row.id] = row
+        self._cells = cells
+
+    def offers(self) -> list[tuple[str, Tier]]:
+        """Every (model, tier) that has or had a price, in name order."""
+        return sorted(self._cells)
+
+    def rates(self, model: str, tier: Tier, now: Instant) -> Rates | None:
+        """The rates in force, or None when the offer has no price for input at this moment: it is then not sold."""
+        meters = self._cells.get((model, tier))
+        if meters is None:
+            return None
+        own: dict[str, Rate] = {}
+        until: Instant | None = None
+        for meter, rows in meters.items():
+            amount, row_id = None, 0
+            for row in rows:
+                if row.effective_from > now:
+                    until = row.effective_from if until is None else min(until, row.effective_from)
+                    break
+                amount, row_id = row.amount, row.id
+            if amount is not None:
+                own[meter] = Rate(amount, row_id)
+        if "input" not in own and "image" not in own:
+            return None
+        by_meter = dict(own)
+        for meter, other in FALLBACK.items():
+            if meter not in own and other in own:
+                by_meter[meter] = own[other]
+        return Rates(by_meter, own, until)
+
+    def upcoming(self, model: str, tier: Tier, now: Instant) -> list[PriceRow]:
+        """Announced changes of an offer that have not begun, soonest first."""
+        meters = self._cells.get((model, tier), {})
+        rows = [row for rows in meters.values() for row in rows if row.effective_from > now]
+        return sorted(rows, key=lambda row: (row.effective_from, row.id))
+
+    def history(self, model: str) -> list[PriceRow]:
+        """Every row of a model, oldest first."""
+        rows = [
+            row
+            for (name, _), meters in self._cells.items()
+            if name == model
+            for meter_rows in meters.values()
+            for row in meter_rows
+        ]
+        return sorted(rows, key=lambda row: (row.effective_from, row.id))

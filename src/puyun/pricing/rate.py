@@ -1,0 +1,53 @@
+"""Usage times rates: the exact cost and the charge, with the lines a receipt shows."""
+
+import msgspec
+
+from puyun.kit.money import charge_of
+from puyun.metering.usage import BUCKETS, Usage
+from puyun.pricing.pricebook import PriceBook, Rates
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a receipt: `price` and `exact` in pico-units (price per token, tokens * price)."""
+
+    meter: str
+    tokens: int
+    price_id: int
+    price: int
+    exact: int
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """`exact` in pico-units, `amount` in nano-units, `unpriced` the buckets that had tokens but no rate."""
+
+    exact: int
+    amount: int
+    unpriced: tuple[str, ...] = ()
+
+
+def rate(usage: Usage, rates: Rates) -> Charge:
+    """Each bucket once, rounded once, down. A bucket without a rate costs nothing and is named, never guessed."""
+    exact = 0
+    unpriced: tuple[str, ...] = ()
+    by_meter = rates.by_meter
+    for bucket in BUCKETS:
+        tokens = getattr(usage, bucket)
+        if tokens:
+            found = by_meter.get(bucket)
+            if found is None:
+                unpriced += (bucket,)
+            else:
+                exact += tokens * found.price
+    return Charge(exact, charge_of(exact), unpriced)
+
+
+def lines(usage: Usage, price_ids: dict[str, int], book: PriceBook) -> list[Line]:
+    """The same computation from a stored record: tokens by bucket and the price row each was rated by."""
+    found: list[Line] = []
+    for bucket in BUCKETS:
+        tokens = getattr(usage, bucket)
+        if tokens and bucket in price_ids:
+            row = book.by_id[price_ids[bucket]]
+            price = row.amount or 0
+            found.append(Line(bucket, tokens, row.id, price, tokens * price))
+    return found
