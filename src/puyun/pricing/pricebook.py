@@ -44,12 +44,10 @@ class Rates(msgspec.Struct, frozen=True):
 
     by_meter: dict[str, Rate]
     own: dict[str, Rate]
+    price_ids: str
+    """`{"input": 12, …}` of every meter, as a usage record keeps it."""
     until: Instant | None
     """When the next row takes effect; None when no change is known."""
-
-    @property
-    def next_change(self) -> Instant | None:
-        return self.until
 
 
 class PriceBook:
@@ -89,7 +87,8 @@ class PriceBook:
         for meter, other in FALLBACK.items():
             if meter not in own and other in own:
                 by_meter[meter] = own[other]
-        return Rates(by_meter, own, until)
+        price_ids = msgspec.json.encode({meter: rate.price_id for meter, rate in by_meter.items()}).decode()
+        return Rates(by_meter, own, price_ids, until)
 
     def upcoming(self, model: str, tier: Tier, now: Instant) -> list[PriceRow]:
         """Announced changes of an offer that have not begun, soonest first."""
