@@ -43,7 +43,7 @@ def to_datetime(instant: Instant) -> datetime:
 
 def parse_instant(text: str) -> Instant:
     """ISO 8601 date or time, UTC unless it says otherwise. Raises ValueError."""
-    return from_datetime(datetime.fromisoformat(text.strip().replace("Z", "+00:00")))
+    return from_datetime(datetime.fromisoformat(text.strip()))
 
 
 def format_instant(instant: Instant) -> str:

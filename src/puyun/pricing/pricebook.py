@@ -45,7 +45,7 @@ class Rates(msgspec.Struct, frozen=True):
     by_meter: dict[str, Rate]
     own: dict[str, Rate]
     price_ids: str
-    """`{"input": 12, …}` of every meter, as a usage record keeps it."""
+    """The ids of the rows in `own`, in order: `"12 13"`, as a usage record keeps them."""
     until: Instant | None
     """When the next row takes effect; None when no change is known."""
 
@@ -56,6 +56,7 @@ class PriceBook:
     def __init__(self, rows: Iterable[PriceRow]) -> None:
         cells: defaultdict[tuple[str, Tier], defaultdict[str, list[PriceRow]]] = defaultdict(lambda: defaultdict(list))
         self.by_id: dict[int, PriceRow] = {}
+        """Every row, in the order in which they take effect."""
         for row in sorted(rows, key=lambda row: (row.effective_from, row.id)):
             cells[row.model, row.tier][row.meter].append(row)
             self.by_id[row.id] = row
@@ -83,26 +84,28 @@ class PriceBook:
                 own[meter] = Rate(amount, row_id)
         if "input" not in own and "image" not in own:
             return None
-        by_meter = dict(own)
-        for meter, other in FALLBACK.items():
-            if meter not in own and other in own:
-                by_meter[meter] = own[other]
-        price_ids = msgspec.json.encode({meter: rate.price_id for meter, rate in by_meter.items()}).decode()
-        return Rates(by_meter, own, price_ids, until)
+        price_ids = " ".join(str(price_id) for price_id in sorted(rate.price_id for rate in own.values()))
+        return Rates(_with_fallbacks(own), own, price_ids, until)
+
+    def recorded(self, price_ids: str) -> Rates:
+        """The rates behind a usage record's `price_ids`, whatever has changed since. Raises KeyError."""
+        rows = [self.by_id[int(price_id)] for price_id in price_ids.split()]
+        own = {row.meter: Rate(row.amount or 0, row.id) for row in rows}
+        return Rates(_with_fallbacks(own), own, price_ids, None)
 
     def upcoming(self, model: str, tier: Tier, now: Instant) -> list[PriceRow]:
         """Announced changes of an offer that have not begun, soonest first."""
-        meters = self._cells.get((model, tier), {})
-        rows = [row for rows in meters.values() for row in rows if row.effective_from > now]
-        return sorted(rows, key=lambda row: (row.effective_from, row.id))
+        rows = [row for row in self.by_id.values() if (row.model, row.tier) == (model, tier)]
+        return [row for row in rows if row.effective_from > now]
 
     def history(self, model: str) -> list[PriceRow]:
         """Every row of a model, oldest first."""
-        rows = [
-            row
-            for (name, _), meters in self._cells.items()
-            if name == model
-            for meter_rows in meters.values()
-            for row in meter_rows
-        ]
-        return sorted(rows, key=lambda row: (row.effective_from, row.id))
+        return [row for row in self.by_id.values() if row.model == model]
+
+
+def _with_fallbacks(own: dict[str, Rate]) -> dict[str, Rate]:
+    by_meter = dict(own)
+    for meter, other in FALLBACK.items():
+        if meter not in own and other in own:
+            by_meter[meter] = own[other]
+    return by_meter

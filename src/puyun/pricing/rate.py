@@ -4,7 +4,7 @@ import msgspec
 
 from puyun.kit.money import charge_of
 from puyun.metering.usage import BUCKETS, Usage
-from puyun.pricing.pricebook import PriceBook, Rates
+from puyun.pricing.pricebook import Rates
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -41,13 +41,12 @@ def rate(usage: Usage, rates: Rates) -> Charge:
     return Charge(exact, charge_of(exact), unpriced)
 
 
-def lines(usage: Usage, price_ids: dict[str, int], book: PriceBook) -> list[Line]:
-    """The same computation from a stored record: tokens by bucket and the price row each was rated by."""
+def lines(usage: Usage, rates: Rates) -> list[Line]:
+    """The same computation, spelled out line by line for a receipt."""
     found: list[Line] = []
     for bucket in BUCKETS:
         tokens = getattr(usage, bucket)
-        if tokens and bucket in price_ids:
-            row = book.by_id[price_ids[bucket]]
-            price = row.amount or 0
-            found.append(Line(bucket, tokens, row.id, price, tokens * price))
+        if tokens and bucket in rates.by_meter:
+            row = rates.by_meter[bucket]
+            found.append(Line(bucket, tokens, row.price_id, row.price, tokens * row.price))
     return found

@@ -1,0 +1,214 @@
+"""The book: state in, decisions out. Storage loads the state under the database's lock and writes what changed.
+
+One Book lives for one database transaction. The same rules run on every database, in memory and in simulation.
+"""
+
+from dataclasses import dataclass, field
+
+from puyun.kit.money import WALLET_MAX
+from puyun.ledger.chart import BONUS, PAID, Entry, revenue
+from puyun.ledger.command import (
+    Command,
+    Grow,
+    Held,
+    Hold,
+    Outcome,
+    Post,
+    Posted,
+    Reason,
+    Refused,
+    Settle,
+    Settled,
+)
+from puyun.ledger.hold import ENDING, HoldEvent
+from puyun.ledger.posting import Line, Transaction, effect
+
+
+@dataclass(slots=True)
+class Wallet:
+    """One organization's wallet as the database row has it; `last` is the number of its last transaction."""
+
+    org: int
+    paid: int = 0
+    bonus: int = 0
+    held: int = 0
+    credit_limit: int = 0
+    open_invoices: int = 0
+    frozen: bool = False
+    last: int = 0
+
+    @property
+    def available(self) -> int:
+        return self.paid + self.bonus + self.credit_limit - self.open_invoices - self.held
+
+    @property
+    def balance(self) -> int:
+        return self.paid + self.bonus
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one key may spend in all; guarded like the wallet, in the same transaction."""
+
+    key: int
+    limit: int
+    spent: int = 0
+    held: int = 0
+
+    @property
+    def available(self) -> int:
+        return self.limit - self.spent - self.held
+
+
+@dataclass(slots=True)
+class _Usage:
+    """The usage transaction of one wallet in this commit: amounts by tier, split by where the money came from."""
+
+    number: int
+    paid: dict[str, int] = field(default_factory=dict[str, int])
+    bonus: dict[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(slots=True)
+class Book:
+    """`holds` are the open holds of the calls that the commands name: (organization, call) -> nano-units.
+
+    After `apply` of every command, `transactions` are the postings to write; wallets, budgets and holds hold the
+    new values. `ended` are the outcomes of calls that ended before (a replay reads its answer from there).
+    """
+
+    wallets: dict[int, Wallet]
+    budgets: dict[int, Budget] = field(default_factory=dict[int, Budget])
+    holds: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
+    ended: dict[tuple[int, int], Settled] = field(default_factory=dict[tuple[int, int], Settled])
+    posted: dict[tuple[int, str], Posted] = field(default_factory=dict[tuple[int, str], Posted])
+    _usage: dict[int, _Usage] = field(default_factory=dict[int, _Usage])
+    _posts: list[Transaction] = field(default_factory=list[Transaction])
+
+    def apply(self, command: Command) -> Outcome:
+        """Decide one command. A refusal changes nothing; a repeated command gets the first answer (I13)."""
+        wallet = self.wallets.get(command.org)
+        if wallet is None:
+            return Refused(Reason.NO_WALLET)
+        match command:
+            case Hold():
+                return self._hold(wallet, command)
+            case Settle():
+                return self._settle(wallet, command)
+            case Grow():
+                return self._grow(wallet, command)
+            case Post():
+                return self._post(wallet, command)
+
+    def _hold(self, wallet: Wallet, command: Hold) -> Held | Refused:
+        place = (command.org, command.call)
+        if place in self.ended:
+            return Refused(Reason.FINISHED)
+        if place in self.holds:
+            return Held(self.holds[place], wallet.available)
+        refused = self._short(wallet, command.key, command.amount)
+        if refused is not None:
+            return refused
+        self._reserve(wallet, command.key, command.amount)
+        self.holds[place] = command.amount
+        return Held(command.amount, wallet.available)
+
+    def _grow(self, wallet: Wallet, command: Grow) -> Held | Refused:
+        place = (command.org, command.call)
+        if place not in self.holds:
+            return Refused(Reason.FINISHED if place in self.ended else Reason.NO_HOLD)
+        refused = self._short(wallet, command.key, command.amount)
+        if refused is not None:
+            return refused
+        self._reserve(wallet, command.key, command.amount)
+        self.holds[place] += command.amount
+        return Held(self.holds[place], wallet.available)
+
+    def _settle(self, wallet: Wallet, command: Settle) -> Settled | Refused:
+        place = (command.org, command.call)
+        if place in self.ended:
+            return self.ended[place]
+        held = self.holds.pop(place, None)
+        if held is None:
+            return Refused(Reason.NO_HOLD)
+        budget = self.budgets.get(command.key)
+        wallet.held -= held
+        if budget is not None:
+            budget.held -= held
+        charge = command.rated if ENDING[command.status] is HoldEvent.SETTLE else 0
+        if charge > held:
+            charge = self._affordable(wallet, budget, held, charge)
+        from_bonus = min(charge, wallet.bonus)
+        wallet.bonus -= from_bonus
+        wallet.paid -= charge - from_bonus
+        if budget is not None:
+            budget.spent += charge
+        number = self._charge(wallet, command.tier, charge, from_bonus) if charge else 0
+        settled = Settled(charge, from_bonus, wallet.paid + wallet.bonus, number)
+        self.ended[place] = settled
+        return settled
+
+    @staticmethod
+    def _affordable(wallet: Wallet, budget: Budget | None, held: int, charge: int) -> int:
+        """I10: at most the hold plus what is available beside it; the rest is the operator's."""
+        limit = wallet.available
+        if budget is not None:
+            limit = min(limit, max(held, budget.available))
+        return min(charge, limit)
+
+    def _post(self, wallet: Wallet, command: Post) -> Posted | Refused:
+        place = (command.org, command.ref)
+        if place in self.posted:
+            return self.posted[place]
+        paid = sum(effect(line)[0] for line in command.lines)
+        bonus = sum(effect(line)[1] for line in command.lines)
+        if wallet.bonus + bonus < 0 or (paid + bonus < 0 and wallet.available + paid + bonus < 0):
+            return Refused(Reason.CREDIT, -(paid + bonus), wallet.available)
+        if wallet.balance + paid + bonus > WALLET_MAX:
+            return Refused(Reason.LIMIT, paid + bonus, WALLET_MAX - wallet.balance)
+        wallet.paid += paid
+        wallet.bonus += bonus
+        wallet.last += 1
+        self._posts.append(
+            Transaction(command.org, wallet.last, command.entry, command.lines, command.ref, command.note)
+        )
+        posted = Posted(wallet.last, wallet.balance)
+        self.posted[place] = posted
+        return posted
+
+    def _short(self, wallet: Wallet, key: int, amount: int) -> Refused | None:
+        if wallet.frozen:
+            return Refused(Reason.FROZEN, amount, 0)
+        if wallet.available < amount:
+            return Refused(Reason.CREDIT, amount, wallet.available)
+        budget = self.budgets.get(key)
+        if budget is not None and budget.available < amount:
+            return Refused(Reason.BUDGET, amount, budget.available)
+        return None
+
+    def _reserve(self, wallet: Wallet, key: int, amount: int) -> None:
+        wallet.held += amount
+        budget = self.budgets.get(key)
+        if budget is not None:
+            budget.held += amount
+
+    def _charge(self, wallet: Wallet, tier: str, charge: int, from_bonus: int) -> int:
+        usage = self._usage.get(wallet.org)
+        if usage is None:
+            wallet.last += 1
+            usage = self._usage[wallet.org] = _Usage(wallet.last)
+        if from_bonus:
+            usage.bonus[tier] = usage.bonus.get(tier, 0) + from_bonus
+        if charge > from_bonus:
+            usage.paid[tier] = usage.paid.get(tier, 0) + charge - from_bonus
+        return usage.number
+
+    @property
+    def transactions(self) -> list[Transaction]:
+        """Every posting decided so far: one usage transaction a wallet, and each Post."""
+        found = list(self._posts)
+        for org, usage in self._usage.items():
+            lines = [Line(BONUS, revenue(tier), amount) for tier, amount in usage.bonus.items()]
+            lines += [Line(PAID, revenue(tier), amount) for tier, amount in usage.paid.items()]
+            found.append(Transaction(org, usage.number, Entry.USAGE, tuple(lines)))
+        return found
