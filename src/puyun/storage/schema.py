@@ -3,6 +3,8 @@
 The keys of the hot tables begin with the organization, so that they can be spread over machines later.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -28,8 +30,8 @@ metadata = MetaData(
     }
 )
 
-STRICT = {"sqlite_strict": True}
-CLUSTERED = {"sqlite_strict": True, "sqlite_with_rowid": False}
+STRICT: dict[str, Any] = {"sqlite_strict": True}
+CLUSTERED: dict[str, Any] = {"sqlite_strict": True, "sqlite_with_rowid": False}
 """Rows live in the primary key's own tree: one tree instead of two."""
 
 Id = BigInteger().with_variant(Integer, "sqlite")

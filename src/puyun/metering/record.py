@@ -1,0 +1,44 @@
+"""The usage record: one for every admitted call, whatever happened to it. It is the receipt, before its words."""
+
+from enum import IntFlag
+
+import msgspec
+
+from puyun.ledger.hold import Status
+from puyun.metering.usage import Usage
+
+
+class Flag(IntFlag):
+    """What a record says about its own figures."""
+
+    ESTIMATED = 1
+    """The provider reported no usage; output was counted from what was relayed."""
+    ANOMALY = 2
+    """The provider's buckets did not add up to its total; the cheaper reading was taken."""
+    OVERRUN = 4
+    """Usage came to more than the hold and the wallet could pay; the operator absorbed the rest."""
+    UNPRICED = 8
+    """A bucket had tokens but no rate; it was not charged."""
+
+
+class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`exact` in pico-units, `held` in nano-units, times in milliseconds. Integers name rows of the catalogue."""
+
+    org: int
+    call: int
+    key: int
+    model: int
+    deployment: int
+    tier: str
+    tier_requested: str
+    status: Status
+    usage: Usage
+    exact: int
+    held: int
+    price_ids: str
+    flags: int = 0
+    attempts: int = 1
+    queue_ms: int = 0
+    ttft_ms: int = 0
+    total_ms: int = 0
+    error: str | None = None

@@ -1,0 +1,225 @@
+"""The ledger on SQLite: one batch of commands is one transaction. `Book` decides, this loads and writes.
+
+Lock order: the one write lock of the file. Everything is read after it is taken, so absolute values may be written.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from puyun.kit.clock import Clock, hour_of
+from puyun.kit.ids import call_started
+from puyun.kit.money import charge_of
+from puyun.ledger.book import Book, Budget, Wallet
+from puyun.ledger.command import Grow, Held, Hold, Outcome, Post, Settle, Settled
+from puyun.ledger.hold import Status
+from puyun.metering.record import Flag, UsageRecord
+from puyun.metering.usage import NO_USAGE, Usage
+from puyun.storage.codes import STATUS_CODE, TIER_CODE, TIER_NAME
+from puyun.storage.engine import connect_sqlite
+from puyun.storage.sql import statements, with_rows
+
+BATCH_MAX = 64
+"""Commands in one transaction: more would hold the interpreter lock, and every open stream, for too long."""
+
+Ask = Hold | Grow | UsageRecord | Post
+"""What callers hand in: a record stands for the settle, void or expiry that its status says."""
+
+Row = Sequence[Any]
+
+_SQL = statements("ledger")
+
+
+class LedgerStore:
+    """Used by one thread at a time. `owner` is this process's row: the holds it takes die with it."""
+
+    def __init__(self, path: Path, clock: Clock, owner: int = 0) -> None:
+        self._connection = connect_sqlite(path, cached_statements=1024)
+        self._clock = clock
+        self._owner = owner
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def commit(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """Decide and write a batch as one transaction; the outcomes in order, durable when this returns.
+
+        A batch that breaks a constraint (a command that was sent twice, say) is done again one command at a time,
+        with everything a replay needs. Raises sqlite3.Error when the database cannot be written: nothing happened.
+        """
+        try:
+            return self._transact(asks, replay=False)
+        except sqlite3.IntegrityError:
+            return [self._transact([ask], replay=True)[0] for ask in asks]
+
+    def expire_orphans(self, owner: int) -> int:
+        """End the holds of an owner that is gone: uncharged, each with its record (I14). Returns how many."""
+        expired = 0
+        while rows := self._connection.execute(_SQL["orphans"], (owner, BATCH_MAX)).fetchall():
+            self.commit([_crashed(row) for row in rows])
+            expired += len(rows)
+        return expired
+
+    def _transact(self, asks: Sequence[Ask], *, replay: bool) -> list[Outcome]:
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            commands = [_command(ask) for ask in asks]
+            book = self._load(commands, replay=replay)
+            known = set(book.ended)
+            outcomes = [book.apply(command) for command in commands]
+            self._write(book, asks, outcomes, known)
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+        return outcomes
+
+    def _load(self, commands: Sequence[Hold | Grow | Settle | Post], *, replay: bool) -> Book:
+        orgs = {command.org for command in commands}
+        keys = {command.key for command in commands if not isinstance(command, Post)}
+        book = Book({row[0]: _wallet(row) for row in self._select("wallets", orgs)})
+        if keys:
+            book.budgets = {row[0]: Budget(*row) for row in self._select("budgets", keys)}
+        places = [(c.org, c.call) for c in commands if not isinstance(c, Post) and (replay or not isinstance(c, Hold))]
+        if places:
+            book.holds = {(row[0], row[1]): row[2] for row in self._select_pairs("holds", places)}
+        missing = [place for place in places if place not in book.holds]
+        if missing:
+            rows = self._select_pairs("ended", missing)
+            book.ended = {(row[0], row[1]): Settled(row[2], row[3], row[4], row[5]) for row in rows}
+        return book
+
+    def _write(self, book: Book, asks: Sequence[Ask], outcomes: list[Outcome], known: set[tuple[int, int]]) -> None:
+        now = self._clock.now()
+        new_holds: list[Row] = []
+        ended: list[tuple[int, int]] = []
+        records: list[Row] = []
+        rollups: dict[Row, list[int]] = {}
+        for ask, outcome in zip(asks, outcomes, strict=True):
+            if isinstance(ask, Hold) and isinstance(outcome, Held):
+                tier = TIER_CODE[ask.tier]
+                new_holds.append((ask.org, ask.call, outcome.amount, ask.key, self._owner, ask.model, tier))
+            elif isinstance(ask, UsageRecord) and isinstance(outcome, Settled) and (ask.org, ask.call) not in known:
+                ended.append((ask.org, ask.call))
+                records.append(_record_row(ask, outcome))
+                _add_rollup(rollups, ask, outcome)
+            elif isinstance(ask, Grow) and isinstance(outcome, Held):
+                self._connection.execute(_SQL["grow_hold"], (outcome.amount, ask.org, ask.call))
+        self._insert("insert_holds", new_holds)
+        self._insert("delete_holds", ended)
+        self._insert("insert_records", records)
+        self._insert("add_rollups", [(*cell, *sums) for cell, sums in rollups.items()])
+        lines = [
+            (t.org, t.number, index, t.entry, line.debit, line.credit, line.amount, now, t.ref, t.note)
+            for t in book.transactions
+            for index, line in enumerate(t.lines)
+        ]
+        self._insert("insert_lines", lines)
+        for wallet in book.wallets.values():
+            row = (wallet.paid, wallet.bonus, wallet.held, wallet.last, wallet.org)
+            self._connection.execute(_SQL["update_wallet"], row)
+        for budget in book.budgets.values():
+            self._connection.execute(_SQL["update_budget"], (budget.spent, budget.held, budget.key))
+
+    def _select(self, name: str, values: set[int]) -> list[Row]:
+        return self._connection.execute(with_rows(_SQL[name], len(values), 1), tuple(values)).fetchall()
+
+    def _select_pairs(self, name: str, pairs: list[tuple[int, int]]) -> list[Row]:
+        values = tuple(chain.from_iterable(pairs))
+        return self._connection.execute(with_rows(_SQL[name], len(pairs), 2), values).fetchall()
+
+    def _insert(self, name: str, rows: Sequence[Row]) -> None:
+        if rows:
+            values = tuple(chain.from_iterable(rows))
+            self._connection.execute(with_rows(_SQL[name], len(rows), len(rows[0])), values)
+
+
+def _command(ask: Ask) -> Hold | Grow | Settle | Post:
+    if isinstance(ask, UsageRecord):
+        return Settle(ask.org, ask.call, ask.key, ask.tier, ask.status, charge_of(ask.exact))
+    return ask
+
+
+def _wallet(row: Row) -> Wallet:
+    org, paid, bonus, held, credit_limit, open_invoices, frozen, last = row
+    return Wallet(org, paid, bonus, held, credit_limit, open_invoices, bool(frozen), last)
+
+
+def _record_row(record: UsageRecord, settled: Settled) -> Row:
+    usage = record.usage
+    flags = record.flags
+    if record.status is not Status.FAILED and record.status is not Status.CRASHED:
+        flags |= Flag.OVERRUN if settled.charge < charge_of(record.exact) else 0
+    return (
+        record.org,
+        record.call,
+        settled.transaction,
+        record.key,
+        record.model,
+        record.deployment,
+        TIER_CODE[record.tier],
+        TIER_CODE[record.tier_requested],
+        STATUS_CODE[record.status],
+        int(flags),
+        *_buckets(usage),
+        record.exact,
+        settled.charge,
+        settled.from_bonus,
+        record.held,
+        settled.balance,
+        record.price_ids,
+        record.attempts,
+        record.queue_ms,
+        record.ttft_ms,
+        record.total_ms,
+        record.error,
+    )
+
+
+def _buckets(usage: Usage) -> tuple[int, int, int, int, int, int, int]:
+    return (
+        usage.input,
+        usage.cached_input,
+        usage.cache_write,
+        usage.audio,
+        usage.output,
+        usage.reasoning,
+        usage.audio_output,
+    )
+
+
+def _add_rollup(rollups: dict[Row, list[int]], record: UsageRecord, settled: Settled) -> None:
+    hour = hour_of(call_started(record.call))
+    cell = (record.org, hour, record.key, record.model, TIER_CODE[record.tier])
+    failed = record.status is Status.FAILED or record.status is Status.CRASHED
+    added = (1, int(failed), *_buckets(record.usage), settled.charge)
+    sums = rollups.get(cell)
+    if sums is None:
+        rollups[cell] = list(added)
+    else:
+        for index, value in enumerate(added):
+            sums[index] += value
+
+
+def _crashed(row: Row) -> UsageRecord:
+    org, call, amount, key, model, tier = row
+    name = TIER_NAME[tier]
+    return UsageRecord(
+        org=org,
+        call=call,
+        key=key,
+        model=model,
+        deployment=0,
+        tier=name,
+        tier_requested=name,
+        status=Status.CRASHED,
+        usage=NO_USAGE,
+        exact=0,
+        held=amount,
+        price_ids="",
+        error="crashed",
+    )

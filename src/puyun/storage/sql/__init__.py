@@ -1,0 +1,26 @@
+"""Named SQL: each statement stands in a .sql file under `-- name:`, with the reason for it in comments."""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+@cache
+def statements(file: str) -> dict[str, str]:
+    """Every statement of a file by name, comments removed."""
+    parts = _NAME.split((files(__name__) / f"{file}.sql").read_text("utf-8"))
+    return {name: _without_comments(body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+@cache
+def with_rows(statement: str, rows: int, columns: int) -> str:
+    """The statement for this many rows; cached, so that the driver finds its prepared form again."""
+    row = ", ".join("?" * columns)
+    return statement.replace("{rows}", ", ".join([f"({row})" if columns > 1 else row] * rows))
+
+
+def _without_comments(body: str) -> str:
+    lines = [line for line in body.splitlines() if not line.startswith("--")]
+    return " ".join(" ".join(lines).split()).removesuffix(";")

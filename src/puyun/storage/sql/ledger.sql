@@ -1,0 +1,68 @@
+-- The ledger's hot path. `{rows}` becomes (?, …), (?, …); one statement carries a whole batch, because every statement
+-- that steps gives the interpreter lock away and has to win it back.
+
+-- name: wallets
+-- The wallets a batch touches, as the lock holder sees them.
+SELECT org, paid, bonus, held, credit_limit, open_invoices, frozen, last FROM wallet WHERE org IN ({rows});
+
+-- name: budgets
+SELECT key, "limit", spent, held FROM budget WHERE key IN ({rows});
+
+-- name: holds
+-- Open holds of the calls that a batch wants to grow or end.
+SELECT org, call, amount FROM hold WHERE (org, call) IN (VALUES {rows});
+
+-- name: ended
+-- Calls that ended before: a repeated command gets the first answer.
+SELECT org, call, charge, from_bonus, balance_after, number FROM usage_record WHERE (org, call) IN (VALUES {rows});
+
+-- name: insert_holds
+INSERT INTO hold (org, call, amount, key, owner, model, tier) VALUES {rows};
+
+-- name: grow_hold
+UPDATE hold SET amount = ? WHERE org = ? AND call = ?;
+
+-- name: delete_holds
+DELETE FROM hold WHERE (org, call) IN (VALUES {rows});
+
+-- name: insert_records
+INSERT INTO usage_record (
+  org, call, number, key, model, deployment, tier, tier_requested, status, flags,
+  input, cached_input, cache_write, audio, output, reasoning, audio_output,
+  exact, charge, from_bonus, held, balance_after, price_ids, attempts, queue_ms, ttft_ms, total_ms, error
+) VALUES {rows};
+
+-- name: insert_lines
+INSERT INTO journal (org, number, line, entry, debit, credit, amount, at, ref, note) VALUES {rows};
+
+-- name: add_rollups
+-- Summed per batch before they come here; the `true` keeps the parser from reading ON as a join.
+INSERT INTO rollup_hour (
+  org, hour, key, model, tier, calls, failures,
+  input, cached_input, cache_write, audio, output, reasoning, audio_output, charge
+) SELECT * FROM (VALUES {rows}) WHERE true
+ON CONFLICT DO UPDATE SET
+  calls = calls + excluded.calls, failures = failures + excluded.failures,
+  input = input + excluded.input, cached_input = cached_input + excluded.cached_input,
+  cache_write = cache_write + excluded.cache_write, audio = audio + excluded.audio,
+  output = output + excluded.output, reasoning = reasoning + excluded.reasoning,
+  audio_output = audio_output + excluded.audio_output, charge = charge + excluded.charge;
+
+-- name: update_wallet
+UPDATE wallet SET paid = ?, bonus = ?, held = ?, last = ? WHERE org = ?;
+
+-- name: update_budget
+UPDATE budget SET spent = ?, held = ? WHERE key = ?;
+
+-- name: orphans
+-- Holds of an owner that is gone.
+SELECT org, call, amount, key, model, tier FROM hold WHERE owner = ? LIMIT ?;
+
+-- name: add_owner
+INSERT INTO owner (slot, started_at) VALUES (?, ?);
+
+-- name: owners
+SELECT id, slot FROM owner;
+
+-- name: delete_owner
+DELETE FROM owner WHERE id = ?;

@@ -1,0 +1,124 @@
+"""The writer thread: natural group commit. Whatever was asked for while the last commit ran is the next batch.
+
+The event loop never waits for a disk; the thread never touches the loop but to hand back a batch of outcomes.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Sequence
+from queue import SimpleQueue
+
+import msgspec
+
+from puyun.kit.clock import SECOND, Clock, Instant
+from puyun.ledger.command import Grow, Hold, Outcome
+from puyun.ledger.hold import Status
+from puyun.metering.record import UsageRecord
+from puyun.storage.ledger import BATCH_MAX, LedgerStore
+
+SETTLE_PATIENCE = 10 * SECOND
+"""How long a settle is tried again while the database cannot be written; then the call is free (policy 17)."""
+
+RETRY_SECONDS = 0.2
+
+
+class LedgerUnavailableError(Exception):
+    """The database could not be written; nothing was promised and nothing was charged."""
+
+
+class _Waiting:
+    __slots__ = ("ask", "asked_at", "future")
+
+    def __init__(
+        self, ask: Hold | Grow | UsageRecord, future: asyncio.Future[Outcome] | None, asked_at: Instant
+    ) -> None:
+        self.ask = ask
+        self.future = future
+        self.asked_at = asked_at
+
+
+class LedgerWriter:
+    """One per process. `ask` is called on the event loop's thread only. Its queue is bounded by the calls in flight."""
+
+    def __init__(self, store: LedgerStore, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        self._store = store
+        self._clock = clock
+        self._loop = loop
+        self._queue: deque[_Waiting] = deque()
+        self._kick: SimpleQueue[bool] = SimpleQueue()
+        self._kicked = False
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ask(self, ask: Hold | Grow | UsageRecord) -> asyncio.Future[Outcome]:
+        """The outcome once it is durable. The future raises LedgerUnavailableError."""
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self._queue.append(_Waiting(ask, future, self._clock.now()))
+        if not self._kicked:
+            self._kicked = True
+            self._kick.put(True)
+        return future
+
+    async def stop(self) -> None:
+        """Everything asked for is written first."""
+        self._kick.put(False)
+        await asyncio.to_thread(self._thread.join)
+        self._store.close()
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            running = self._kick.get()
+            self._kicked = False
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
+                self._commit(batch)
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        try:
+            outcomes: Sequence[Outcome | None] = self._store.commit([waiting.ask for waiting in batch])
+        except sqlite3.Error:
+            batch = self._give_up_on(batch)
+            outcomes = [None] * len(batch)
+        if batch:
+            self._loop.call_soon_threadsafe(_deliver, batch, outcomes)
+
+    def _give_up_on(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """What fails now. Settles that still have time go back to the head of the queue, in order; of a settle that
+        ran out of time the caller hears now, and a void takes its place until the database is back.
+        """
+        now = self._clock.now()
+        failed: list[_Waiting] = []
+        again: list[_Waiting] = []
+        for waiting in batch:
+            ask = waiting.ask
+            if not isinstance(ask, UsageRecord):
+                failed.append(waiting)
+            elif waiting.future is None or now - waiting.asked_at < SETTLE_PATIENCE:
+                again.append(waiting)
+            else:
+                failed.append(waiting)
+                again.append(_Waiting(_unrecorded(ask), None, now))
+        self._queue.extendleft(reversed(again))
+        if again:
+            threading.Event().wait(RETRY_SECONDS)
+        return failed
+
+
+def _unrecorded(record: UsageRecord) -> UsageRecord:
+    return msgspec.structs.replace(record, status=Status.FAILED, exact=0, error="unrecorded")
+
+
+def _deliver(batch: list[_Waiting], outcomes: Sequence[Outcome | None]) -> None:
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        future = waiting.future
+        if future is None or future.done():
+            continue
+        if outcome is None:
+            future.set_exception(LedgerUnavailableError())
+        else:
+            future.set_result(outcome)
