@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import Connection, Row, case, func, insert, select, update
 
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
@@ -49,16 +49,15 @@ class WalletRow(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_wallet(connection: Connection, org: int) -> WalletRow:
     """Raises PuyunError `organization_not_found` (404); every organization has a wallet."""
-    row = connection.execute(select(_WALLET).where(_WALLET.c.org == org)).mappings().first()
+    row = connection.execute(select(_WALLET).where(_WALLET.c.org == org)).first()
     if row is None:
         raise PuyunError("organization_not_found", 404, "There is no such organization, and so no wallet.")
-    return WalletRow(**{**row, "frozen": bool(row["frozen"])})
+    return _wallet(row)
 
 
 def list_wallets(connection: Connection) -> dict[int, WalletRow]:
     """Every wallet by organization."""
-    rows = connection.execute(select(_WALLET)).mappings()
-    return {row["org"]: WalletRow(**{**row, "frozen": bool(row["frozen"])}) for row in rows}
+    return {row.org: _wallet(row) for row in connection.execute(select(_WALLET))}
 
 
 def top_up(
@@ -108,6 +107,12 @@ def set_credit_limit(connection: Connection, org: int, credit_limit: int) -> Wal
     return load_wallet(connection, org)
 
 
+def _wallet(row: Row[*tuple[object, ...]]) -> WalletRow:
+    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented name for a row as a mapping
+    frozen = bool(fields.pop("frozen"))
+    return WalletRow(frozen=frozen, **fields)
+
+
 def _top_up_line(kind: MoneyKind, amount: int) -> Line:
     if kind is MoneyKind.PAID:
         return Line(processor("manual"), PAID, amount)
@@ -154,7 +159,7 @@ def _write(connection: Connection, book: Book, wallet: Wallet, now: Instant) -> 
                     "ref": transaction.ref,
                     "note": transaction.note,
                 }
-                for place, line in enumerate(transaction.lines, 1)
+                for place, line in enumerate(transaction.lines)
             ],
         )
         key = {"org": transaction.org, "ref": transaction.ref, "number": transaction.number}

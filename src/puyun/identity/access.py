@@ -1,0 +1,33 @@
+"""Role x permission. The table is the rule; nothing else grants anything."""
+
+from enum import StrEnum
+
+from puyun.identity.model import Role
+
+
+class Permission(StrEnum):
+    """What can be done with an organization's own things."""
+
+    SEE_USAGE = "see_usage"
+    SEE_BILLING = "see_billing"
+    MANAGE_OWN_KEYS = "manage_own_keys"
+    MANAGE_KEYS = "manage_keys"
+    MANAGE_MEMBERS = "manage_members"
+    TOP_UP = "top_up"
+    CLOSE = "close"
+
+
+_VIEW = frozenset({Permission.SEE_USAGE})
+_MEMBER = _VIEW | {Permission.MANAGE_OWN_KEYS}
+_ADMIN = _MEMBER | {Permission.SEE_BILLING, Permission.MANAGE_KEYS, Permission.MANAGE_MEMBERS, Permission.TOP_UP}
+
+ALLOWED: dict[Role, frozenset[Permission]] = {
+    Role.VIEWER: _VIEW,
+    Role.MEMBER: _MEMBER,
+    Role.ADMIN: _ADMIN,
+    Role.OWNER: _ADMIN | {Permission.CLOSE},
+}
+
+
+def may(role: Role, permission: Permission) -> bool:
+    return permission in ALLOWED[role]

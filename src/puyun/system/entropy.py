@@ -1,0 +1,29 @@
+"""Randomness from the operating system, in the shapes that domains take."""
+
+import secrets
+
+from puyun.identity.keys import ENTROPY_BYTES
+from puyun.kit.ids import ORG_BITS
+
+_LETTERS = "abcdefghjkmnpqrstvwxyz23456789"
+_PASSWORD_LENGTH = 16
+
+
+def key_entropy() -> bytes:
+    """What `identity.keys.mint` takes."""
+    return secrets.token_bytes(ENTROPY_BYTES)
+
+
+def organization_id() -> int:
+    """A number that tells nothing about how many organizations there are; never 0."""
+    return secrets.randbelow((1 << ORG_BITS) - 1) + 1
+
+
+def reference(kind: str) -> str:
+    """An idempotency key for somebody who did not bring one: `topup_` and 32 hexadecimal digits."""
+    return f"{kind}_{secrets.token_hex(16)}"
+
+
+def password() -> str:
+    """A first password to hand over: 78 bits, without letters that look alike."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(_PASSWORD_LENGTH))
