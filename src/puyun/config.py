@@ -1,0 +1,213 @@
+"""Settings: what an operator may change, from `puyun.toml`, the environment and the command line, later ones first.
+
+Nothing is read at import. A wrong setting stops the start with where it stands, its name, its value and what was
+expected; a setting nobody knows is refused with the nearest name.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, cast
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from puyun.kit.errors import Blame, PuyunError
+
+ENV_PREFIX = "PUYUN_"
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    host: Annotated[str, Meta(min_length=1, description="address to listen on; 0.0.0.0 for every network")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65_535, description="port to listen on; 0 takes a free one")] = 8000
+    shutdown_seconds: Annotated[Seconds, Meta(description="how long running calls may go on after a stop signal")] = 30
+
+
+class Database(msgspec.Struct, frozen=True, kw_only=True):
+    url: Annotated[str, Meta(description="`sqlite:///PATH`; empty for `puyun.db` in the data directory")] = ""
+
+
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    allow_private: Annotated[
+        bool, Meta(description="let providers lie at loopback and private addresses; the embedded model needs no leave")
+    ] = False
+    connect_timeout: Annotated[Seconds, Meta(description="seconds to reach a provider, TLS included")] = 5
+    first_byte_timeout: Annotated[Seconds, Meta(description="seconds until the first byte of a provider's answer")] = (
+        120
+    )
+    idle_timeout: Annotated[Seconds, Meta(description="longest silence, in seconds, inside a provider's answer")] = 60
+    proxy: Annotated[str, Meta(description="`http://HOST:PORT` of a proxy for calls to providers; empty for none")] = ""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    body_bytes: Annotated[
+        int, Meta(ge=1024, le=1 << 30, description="largest request body; beyond it a call is refused with 413")
+    ] = 20 * 1024 * 1024
+
+
+class Brand(msgspec.Struct, frozen=True, kw_only=True):
+    name: Annotated[str, Meta(min_length=1, max_length=60, description="what the pages call this service")] = "Puyun AI"
+    currency: Annotated[
+        str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code of all prices and of new wallets")
+    ] = "USD"
+
+
+class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
+    path: Annotated[
+        str, Meta(description="GGUF file of the embedded demonstration model; empty for the packaged one")
+    ] = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything `wiring` needs to build the process. `data` is the data directory; it is not a key of the file."""
+
+    data: Path
+    server: Server = Server()
+    database: Database = Database()
+    upstream: Upstream = Upstream()
+    limits: Limits = Limits()
+    brand: Brand = Brand()
+    local_model: LocalModel = LocalModel()
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        named = self.database.url.removeprefix("sqlite:///")
+        return Path(named) if named else self.data / "puyun.db"
+
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "server": Server,
+    "database": Database,
+    "upstream": Upstream,
+    "limits": Limits,
+    "brand": Brand,
+    "local_model": LocalModel,
+}
+
+
+class SettingsError(PuyunError):
+    """A setting that stops the start. `where` is the file, the environment variable or the option it came from."""
+
+    def __init__(self, where: str, key: str, problem: str) -> None:
+        super().__init__("invalid_setting", 500, f"{where}: {key}: {problem}", blame=Blame.OPERATOR, param=key)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A value and where it was found. Only text from the environment or an option is read as its setting's type."""
+
+    value: object
+    where: str
+    text: bool
+
+
+def load(toml_path: Path | None, env: Mapping[str, str], overrides: Mapping[str, object], *, data: Path) -> Settings:
+    """Settings from the file, changed by `PUYUN_SECTION__NAME`, changed by options (`{"server.port": 9000}`).
+
+    Raises SettingsError, or PuyunError `settings_unreadable` when the file is missing or no TOML.
+    """
+    found: dict[str, Found] = {}
+    if toml_path is not None:
+        found |= {key: Found(value, str(toml_path), text=False) for key, value in _flat(_read(toml_path), toml_path)}
+    for name, value in sorted(env.items()):
+        if name.startswith(ENV_PREFIX) and "__" in name:
+            key = name.removeprefix(ENV_PREFIX).lower().replace("__", ".", 1)
+            found[key] = Found(value, f"environment variable {name}", text=True)
+    found |= {key: Found(value, "command line", text=isinstance(value, str)) for key, value in overrides.items()}
+    sections: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+    for key, setting in found.items():
+        section, _, name = key.partition(".")
+        value = _parse(key, setting)
+        sections[section][name] = value
+    built = {section: SECTIONS[section](**values) for section, values in sections.items()}
+    settings = msgspec.structs.replace(Settings(data=data), **built)
+    _check(settings, found)
+    return settings
+
+
+def keys() -> dict[str, msgspec.inspect.Field]:
+    """Every setting as `section.name`, with its type, default and description."""
+    found: dict[str, msgspec.inspect.Field] = {}
+    for section, struct in SECTIONS.items():
+        described = msgspec.inspect.type_info(struct)
+        assert isinstance(described, msgspec.inspect.StructType)
+        found |= {f"{section}.{field.name}": field for field in described.fields}
+    return found
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        message = f"{path} cannot be read as settings: {error}"
+        raise PuyunError("settings_unreadable", 500, message, blame=Blame.OPERATOR) from error
+
+
+def _flat(table: dict[str, object], path: Path) -> Iterator[tuple[str, object]]:
+    for section, values in table.items():
+        if not isinstance(values, dict):
+            raise SettingsError(str(path), section, f"{values!r} stands outside a section; {_nearest(section)}")
+        for name, value in cast("dict[str, object]", values).items():
+            yield f"{section}.{name}", value
+
+
+def _parse(key: str, setting: Found) -> object:
+    field = keys().get(key)
+    if field is None:
+        raise SettingsError(setting.where, key, f"there is no such setting; {_nearest(key)}")
+    section, _, name = key.partition(".")
+    annotation = SECTIONS[section].__annotations__[name]
+    try:
+        return msgspec.convert(setting.value, annotation, strict=not setting.text)
+    except msgspec.ValidationError as error:
+        expected = str(error).removeprefix("Expected ").replace("`", "")
+        raise SettingsError(setting.where, key, f"{setting.value!r} is wrong; expected {expected}") from error
+
+
+def _nearest(key: str) -> str:
+    names = list(keys())
+    near = difflib.get_close_matches(key, names, 1, 0.5) or [name for name in names if name.endswith("." + key)]
+    return f"did you mean {near[0]}?" if near else f"the sections are {', '.join(SECTIONS)}"
+
+
+def _check(settings: Settings, found: Mapping[str, Found]) -> None:
+    """What a type cannot say."""
+
+    def refuse(key: str, problem: str) -> SettingsError:
+        return SettingsError(found[key].where, key, problem)
+
+    url = settings.database.url
+    if url and not url.startswith("sqlite:///"):
+        kind = url.partition(":")[0]
+        raise refuse("database.url", f"{kind} is not supported by this release; expected sqlite:///PATH")
+    if url == "sqlite:///":
+        raise refuse("database.url", "the path is missing; expected sqlite:///PATH")
+    proxy = settings.upstream.proxy
+    if proxy and not _is_proxy(proxy):
+        raise refuse("upstream.proxy", "is wrong; expected http://HOST:PORT")
+    host = settings.server.host
+    if not _is_host(host):
+        raise refuse("server.host", f"{host!r} is no address or host name")
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        return False
+
+
+def _is_host(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return host.replace("-", "").replace(".", "").isalnum()
+    return True
