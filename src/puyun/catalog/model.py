@@ -23,6 +23,10 @@ class Kind(StrEnum):
     MODERATION = "moderation"
 
 
+METERS = ("input", "cached_input", "cache_write", "output", "reasoning", "audio", "audio_output", "image")
+"""Every meter a price may be set for."""
+
+
 class Dialect(StrEnum):
     OPENAI = "openai"
     ANTHROPIC = "anthropic"

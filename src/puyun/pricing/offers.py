@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from puyun.catalog.model import TIERS, Kind, Model, Tier
+from puyun.catalog.model import METERS, TIERS, Kind, Model, Tier
 from puyun.kit.clock import Instant, format_instant
 from puyun.kit.money import format_price
-from puyun.pricing.pricebook import METERS, PriceBook
+from puyun.pricing.pricebook import PriceBook
 
 
 class Change(msgspec.Struct, frozen=True):

@@ -8,9 +8,6 @@ import msgspec
 from puyun.catalog.model import Tier
 from puyun.kit.clock import Instant
 
-METERS = ("input", "cached_input", "cache_write", "output", "reasoning", "audio", "audio_output", "image")
-"""Every meter a price may be set for."""
-
 FALLBACK = {"cached_input": "input", "cache_write": "input", "reasoning": "output"}
 """A meter without a price of its own is priced as another one, by name (DESIGN 4.3)."""
 

@@ -2,11 +2,11 @@
 
 from sqlalchemy import Connection, insert, select
 
-from puyun.catalog.model import Price
+from puyun.catalog.model import METERS, Price
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import PRICE_MAX
-from puyun.pricing.pricebook import METERS, PriceRow
+from puyun.pricing.pricebook import PriceRow
 from puyun.storage import schema
 from puyun.storage.engine import bump
 
