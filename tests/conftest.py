@@ -1,0 +1,16 @@
+"""Fixtures of every kind of test."""
+
+from collections.abc import Iterator
+
+import pytest
+from stage.platform import Platform
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A running platform, one for each test process; its audit must be clean at the end."""
+    running = Platform(tmp_path_factory.mktemp("platform"))
+    try:
+        yield running
+    finally:
+        running.close()

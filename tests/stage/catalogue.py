@@ -1,0 +1,92 @@
+"""The catalogue of a test platform: one public model for each behaviour of the mock upstream, under the same name."""
+
+TIERS = ("test", "flex", "enterprise")
+
+INPUT = 2_500_000
+"""Price of every mock model at every tier, micro-units per million tokens: 2.50."""
+
+CACHED = 250_000
+OUTPUT = 10_000_000
+
+MODELS = (
+    "mock",
+    "mock-tokens-1",
+    "mock-tokens-50",
+    "mock-tokens-5000",
+    "mock-delay-300",
+    "mock-delay-1500",
+    "mock-delay-1500-tokens-50",
+    "mock-chunk-delay-20-tokens-50",
+    "mock-chunk-delay-100-tokens-20",
+    "mock-chunk-delay-20-tokens-5000",
+    "mock-status-400",
+    "mock-status-401",
+    "mock-status-404",
+    "mock-status-422",
+    "mock-status-429",
+    "mock-status-500",
+    "mock-status-302",
+    "mock-die-before",
+    "mock-die-midstream",
+    "mock-reset-midstream",
+    "mock-stall",
+    "mock-stall-midstream",
+    "mock-truncated",
+    "mock-until-close",
+    "mock-garbage",
+    "mock-bad-json",
+    "mock-endless-line",
+    "mock-flood-64-tokens-1000",
+    "mock-flood-1-tokens-50",
+    "mock-crlf",
+    "mock-split",
+    "mock-no-usage",
+    "mock-usage-twice",
+    "mock-usage-every",
+    "mock-usage-late",
+    "mock-cached",
+    "mock-reasoning",
+    "mock-unknown-fields",
+    "mock-factor-1000",
+)
+FLEX_ONLY = "mock-flex-only"
+UNPRICED = "mock-unpriced"
+CHANGING = "mock-changing-price"
+"""The one whose price a test may change."""
+
+
+def catalogue(base_url: str) -> str:
+    """As a file (DESIGN 4.3)."""
+    parts = [
+        f'[[providers]]\nname = "mock"\ndialect = "openai"\nbase_url = "{base_url}"\napi_key = "env:MOCK_KEY"\n',
+    ]
+    for name in (*MODELS, FLEX_ONLY, UNPRICED, CHANGING):
+        upstream = name if name in MODELS else "mock"
+        parts += [_model(name, upstream, "chat")]
+        tiers = {FLEX_ONLY: ("flex",), UNPRICED: ()}.get(name, TIERS)
+        parts += [_price(name, tier) for tier in tiers]
+    parts += [_model("mock-embedding", "mock", "embedding")]
+    parts += [f'[[prices]]\nmodel = "mock-embedding"\ntier = "{tier}"\ninput = "0.0005"\n' for tier in TIERS]
+    return "\n".join(parts)
+
+
+def _model(name: str, upstream: str, kind: str) -> str:
+    return f"""
+[[deployments]]
+name = "{name}@mock"
+provider = "mock"
+upstream_model = "{upstream}"
+pool = "shared"
+seats = 1000
+
+[[models]]
+name = "{name}"
+kind = "{kind}"
+context_length = 128000
+max_output = 8192
+deployments = ["{name}@mock"]
+"""
+
+
+def _price(model: str, tier: str) -> str:
+    return f'[[prices]]\nmodel = "{model}"\ntier = "{tier}"\ninput = "2.50"\ncached_input = "0.25"\noutput = "10.00"\n'

@@ -1,0 +1,73 @@
+"""A child process with a log, which is always ended and always waited for."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from stage.waiting import PATIENCE, until
+
+
+class Child:
+    def __init__(self, name: str, arguments: list[str], *, folder: Path, env: dict[str, str] | None = None) -> None:
+        self.name = name
+        self._log = folder / f"{name}.log"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | (env or {}),
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_for(self, text: str) -> str:
+        """The first line of the log that contains `text`."""
+
+        def found() -> str | None:
+            line = next((line for line in self.log().splitlines() if text in line), None)
+            assert line or self.alive, f"{self.name} ended with {self._process.returncode}:\n{self.log()}"
+            return line
+
+        return until(found, f"{text!r} from {self.name}")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        return self._process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.kill()
+        self._process.wait(PATIENCE)
+
+    def stop(self) -> int:
+        """SIGTERM, and SIGKILL for one that does not listen; the exit code."""
+        if self.alive:
+            self._process.terminate()
+        try:
+            return self.wait()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+    def resident(self) -> int:
+        """Bytes of resident memory now."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError(f"{self.name} is gone")

@@ -1,0 +1,222 @@
+"""A whole platform in a folder: database, catalogue, mock upstream and a served process."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openai import OpenAI
+
+from puyun.catalog.model import Tier
+from puyun.identity.keys import mint
+from puyun.identity.model import KeySpec, Organization
+from puyun.kit.clock import Instant
+from puyun.kit.money import parse_amount
+from puyun.storage.engine import open_engine, reading, sqlite_path, writing
+from puyun.storage.identity import create_key, create_organization
+from puyun.storage.wallets import MoneyKind, WalletRow, load_wallet, top_up
+from puyun.system.entropy import key_entropy, organization_id
+from stage.catalogue import catalogue
+from stage.child import Child
+from stage.dialogue import Dialogue
+from stage.upstream import SECRET, MockUpstream
+from stage.waiting import until
+
+SETTINGS = {
+    "PUYUN_UPSTREAM__ALLOW_PRIVATE": "true",
+    "PUYUN_UPSTREAM__FIRST_BYTE_TIMEOUT": "5",
+    "PUYUN_UPSTREAM__IDLE_TIMEOUT": "5",
+    "PUYUN_LIMITS__BODY_BYTES": str(1024 * 1024),
+    "MOCK_KEY": SECRET,
+}
+"""Of a test's server: short patience, a small body limit."""
+
+_ACCOUNTS = 150
+"""Accounts that exist before the server starts, so that no test waits until a new key is known."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """An organization, its number, and a key of it (tier flex, no restrictions)."""
+
+    organization: Organization
+    key: str
+
+    @property
+    def number(self) -> int:
+        return self.organization.id
+
+
+@dataclass
+class Platform:
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.data = self.folder / "data"
+        self.data.mkdir()
+        self._env = SETTINGS | self.settings
+        self.cli("migrate")
+        self.engine = open_engine(sqlite_path(self.data))
+        self.mock = MockUpstream(self.folder)
+        self.apply(catalogue(self.mock.base_url))
+        self._unused = self._open_accounts()
+        self._start()
+
+    # --- processes ---------------------------------------------------------------------------------------------
+    def _start(self) -> None:
+        self.address = ("127.0.0.1", _free_port())
+        self.base_url = f"http://{self.address[0]}:{self.address[1]}"
+        arguments = ["-m", "puyun", "serve", "--data", str(self.data), "--host", self.address[0]]
+        arguments += ["--port", str(self.address[1]), "--no-demo"]
+        self.server = Child("server", arguments, folder=self.folder, env=self._env)
+        until(self._ready, "the server to be ready")
+
+    def _ready(self) -> bool:
+        assert self.server.alive, f"the server ended:\n{self.server.log()}"
+        try:
+            with urllib.request.urlopen(self.base_url + "/readyz", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def restart(self) -> None:
+        """After a test killed or stopped the server."""
+        assert not self.server.alive
+        self._start()
+
+    def close(self) -> None:
+        """End everything, then demand a clean exit, a clean audit and no secret in the log."""
+        code = self.server.stop()
+        self.mock.child.stop()
+        self.engine.dispose()
+        audit = self.run("audit")
+        log = self.server.log()
+        print(log[-20_000:])
+        assert audit.returncode == 0, audit.stdout + audit.stderr
+        assert code == 0, f"the server ended with {code}"
+        assert SECRET not in log
+        assert "sk-puyun-" not in log
+        assert "Traceback" not in log, log[log.index("Traceback") - 2000 :][:6000]
+
+    # --- command line ------------------------------------------------------------------------------------------
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        env = os.environ | self._env | {"PUYUN_DATA": str(self.data)}
+        command = [sys.executable, "-m", "puyun", *arguments]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    def cli(self, *arguments: str) -> str:
+        """Standard output of a command that must succeed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, f"puyun {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def apply(self, text: str) -> None:
+        file = self.folder / "catalogue.toml"
+        file.write_text(text)
+        self.cli("catalog", "apply", str(file))
+
+    # --- accounts ----------------------------------------------------------------------------------------------
+    def _open_accounts(self) -> list[Account]:
+        now = instant()
+        accounts: list[Account] = []
+        with writing(self.engine) as connection:
+            for number in range(_ACCOUNTS):
+                organization = create_organization(
+                    connection,
+                    f"organization {number}",
+                    org=organization_id(),
+                    tiers=tuple(Tier),
+                    currency="USD",
+                    now=now,
+                )
+                secret = mint(key_entropy())
+                create_key(connection, organization, KeySpec(tier=Tier.FLEX), secret, now)
+                accounts.append(Account(organization, secret))
+        return accounts
+
+    def account(self, balance: str = "10.00") -> Account:
+        """A fresh organization with so much paid money."""
+        account = self._unused.pop()
+        if parse_amount(balance):
+            self.top_up(account, parse_amount(balance))
+        return account
+
+    def top_up(self, account: Account, nano: int, kind: MoneyKind = MoneyKind.PAID) -> None:
+        ref = f"test-{time.time_ns()}"
+        with writing(self.engine) as connection:
+            top_up(connection, account.number, nano, kind=kind, ref=ref, now=instant())
+
+    def key(self, account: Account, *, now: Instant | None = None, usable: bool = True, **spec: Any) -> str:
+        """Another key of the account; returns when the running server knows it."""
+        secret = mint(key_entropy())
+        wanted = KeySpec(**({"tier": Tier.FLEX} | spec))
+        with writing(self.engine) as connection:
+            create_key(connection, account.organization, wanted, secret, now or instant())
+        if usable:
+            until(lambda: self.status("/v1/models", secret) != 401, "a new key to be known")
+        return secret
+
+    def wallet(self, account: Account) -> WalletRow:
+        """As the database has it."""
+        with reading(self.engine) as connection:
+            return load_wallet(connection, account.number)
+
+    def settled_wallet(self, account: Account) -> WalletRow:
+        """Once nothing is held any more."""
+        until(lambda: self.wallet(account).held == 0, "every hold to end")
+        return self.wallet(account)
+
+    def records(self, account: Account) -> list[dict[str, Any]]:
+        """The usage records of an account, oldest first, read beside all of the product's own code."""
+        with closing(sqlite3.connect(f"file:{sqlite_path(self.data)}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            rows = connection.execute("SELECT * FROM usage_record WHERE org = ? ORDER BY call", (account.number,))
+            return [dict(row) for row in rows]
+
+    # --- calling -----------------------------------------------------------------------------------------------
+    def client(self, account: Account | str) -> OpenAI:
+        key = account if isinstance(account, str) else account.key
+        return OpenAI(base_url=self.base_url + "/v1", api_key=key, max_retries=0, timeout=20)
+
+    def dialogue(self, **options: Any) -> Dialogue:
+        return Dialogue(self.address, **options)
+
+    def status(self, path: str, key: str) -> int:
+        request = urllib.request.Request(self.base_url + path, headers={"Authorization": f"Bearer {key}"})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    def get(self, path: str, key: str | None = None) -> Any:
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        with urllib.request.urlopen(
+            urllib.request.Request(self.base_url + path, headers=headers), timeout=10
+        ) as answer:
+            return json.load(answer)
+
+    def receipt(self, account: Account, request_id: str) -> Any:
+        return self.get(f"/v1/receipts/{request_id}", account.key)
+
+
+def instant() -> Instant:
+    return Instant(time.time_ns() // 1000)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
