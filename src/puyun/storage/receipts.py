@@ -6,8 +6,9 @@ from sqlalchemy import Connection, Row, select
 from puyun.catalog.model import Tier
 from puyun.kit.clock import Instant, format_instant
 from puyun.kit.ids import call_started, format_id, request_id
-from puyun.kit.money import charge_of, format_amount, format_pico, format_price
+from puyun.kit.money import format_amount, format_pico, format_price
 from puyun.ledger.hold import Status
+from puyun.metering.record import Flag
 from puyun.metering.usage import BUCKETS, Usage
 from puyun.pricing.pricebook import PriceBook, PriceRow
 from puyun.pricing.rate import Line, lines
@@ -37,6 +38,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     tier_served: Tier
     status: Status
     error: str | None
+    flags: Flag
     usage: Usage
     lines: tuple[Line, ...]
     exact: int
@@ -75,7 +77,7 @@ def note(receipt: Receipt) -> str:
             why = "The credit ended during the answer, which was cut there; the tokens up to the cut are charged"
         case Status.COMPLETED:
             why = "Each bucket of tokens is charged at its price"
-    if receipt.charge < charge_of(receipt.exact):
+    if Flag.OVERRUN in receipt.flags:
         return why + ", and what the hold and the wallet did not cover was left to the operator."
     return why + ", and the sum is rounded down once."
 
@@ -95,6 +97,7 @@ def to_json(receipt: Receipt) -> dict[str, object]:
         "status": receipt.status,
         "error": receipt.error,
         "note": note(receipt),
+        "flags": [flag.name.lower() for flag in Flag if flag in receipt.flags and flag.name],
         "usage": {bucket: getattr(usage, bucket) for bucket in BUCKETS if getattr(usage, bucket)},
         "lines": [
             {
@@ -137,6 +140,7 @@ def _receipt(connection: Connection, row: Row[*tuple[object, ...]]) -> Receipt:
         tier_served=tier,
         status=Status.FAILED if crashed else status,
         error=Status.CRASHED if crashed else fields["error"],
+        flags=Flag(fields["flags"]),
         usage=usage,
         lines=tuple(lines(usage, rates)),
         exact=fields["exact"],

@@ -1,10 +1,11 @@
-"""A fresh database a test; migrated once a worker, then copied."""
+"""A fresh database a test, migrated once a worker, then copied; and a shop in it."""
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from shop import Shop
 from sqlalchemy import Engine
 
 from puyun.storage.engine import open_engine
@@ -32,3 +33,10 @@ def engine(database: Path) -> Iterator[Engine]:
     engine = open_engine(database)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def shop(engine: Engine, database: Path) -> Iterator[Shop]:
+    shop = Shop(engine, database)
+    yield shop
+    shop.store.close()

@@ -1,0 +1,103 @@
+from decimal import Decimal
+
+import msgspec
+import pytest
+from shop import NOON, Shop
+
+from puyun.catalog.model import Tier
+from puyun.kit.ids import call_started, request_id
+from puyun.ledger.hold import Status
+from puyun.metering.record import Flag
+from puyun.metering.usage import NO_USAGE, Usage
+from puyun.storage.engine import reading
+from puyun.storage.receipts import Receipt, load_receipt, note, to_json
+
+USAGE = Usage(input=1234, cached_input=3, output=567)
+
+
+def receipt(shop: Shop, call: int) -> Receipt:
+    with reading(shop.engine) as connection:
+        found = load_receipt(connection, shop.org.id, call)
+    assert found is not None
+    return found
+
+
+def test_a_receipt_explains_the_charge_line_by_line(shop: Shop) -> None:
+    call = shop.sell(USAGE)
+    document = to_json(receipt(shop, call))
+    assert document == {
+        "id": request_id(7, call),
+        "organization": "org_7",
+        "key": "key_1",
+        "created": "2026-11-25T12:00:00Z",
+        "model": "m",
+        "deployment": "m@p",
+        "tier_requested": "flex",
+        "tier_served": "flex",
+        "status": "completed",
+        "error": None,
+        "note": "Each bucket of tokens is charged at its price, and the sum is rounded down once.",
+        "flags": [],
+        "usage": {"input": 1234, "cached_input": 3, "output": 567},
+        "lines": [
+            {"meter": "input", "tokens": 1234, "price_id": 1, "price_per_million": "2.50", "amount": "0.003085"},
+            {"meter": "cached_input", "tokens": 3, "price_id": 1, "price_per_million": "2.50", "amount": "0.0000075"},
+            {"meter": "output", "tokens": 567, "price_id": 2, "price_per_million": "10.00", "amount": "0.00567"},
+        ],
+        "currency": "USD",
+        "exact": "0.0087625",
+        "charge": "0.0087625",
+        "from_bonus": "0.001",
+        "held": "0.0087625",
+        "attempts": 1,
+        "timing": {"queue_ms": 1, "ttft_ms": 20, "total_ms": 300},
+        "balance_after": "4.9922375",
+        "signature": None,
+    }
+    assert sum(Decimal(line["amount"]) for line in document["lines"]) == Decimal(document["exact"])
+    assert msgspec.json.decode(msgspec.json.encode(document)) == document
+    assert call_started(call) == NOON
+
+
+def test_only_its_own_organization_finds_a_call(shop: Shop) -> None:
+    call = shop.sell(USAGE)
+    running, _ = shop.hold()
+    with reading(shop.engine) as connection:
+        assert load_receipt(connection, 8, call) is None
+        assert load_receipt(connection, 7, call + 1) is None
+        assert load_receipt(connection, 7, running) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "usage", "says"),
+    [
+        (Status.CANCELLED, USAGE, "The client left before the end; the tokens up to then are charged"),
+        (Status.CUT, USAGE, "The credit ended during the answer"),
+        (Status.FAILED, NO_USAGE, "The call was not completed, so it costs nothing"),
+    ],
+)
+def test_a_note_says_why_the_charge_is_what_it_is(shop: Shop, status: Status, usage: Usage, says: str) -> None:
+    found = receipt(shop, shop.sell(usage, status))
+    assert (found.status, found.tier_served) == (status, Tier.FLEX)
+    assert note(found).startswith(says)
+    assert note(found).count(".") == 1
+
+
+def test_a_crash_of_ours_shows_as_failed_and_costs_nothing(shop: Shop) -> None:
+    call, _ = shop.hold()
+    assert shop.store.expire_orphans(1) == 1
+    found = receipt(shop, call)
+    assert (found.status, found.error, found.charge, found.deployment) == (Status.FAILED, "crashed", 0, "")
+    assert note(found).startswith("Our server stopped")
+
+
+def test_what_the_wallet_could_not_cover_is_said(shop: Shop) -> None:
+    found = receipt(shop, shop.sell(Usage(output=500_000), held=1))
+    assert found.charge < found.exact // 1000
+    assert "left to the operator" in note(found)
+    assert to_json(found)["flags"] == ["overrun"]
+
+
+def test_an_estimate_is_said(shop: Shop) -> None:
+    found = receipt(shop, shop.sell(USAGE, flags=Flag.ESTIMATED | Flag.ANOMALY))
+    assert to_json(found)["flags"] == ["estimated", "anomaly"]
