@@ -1,0 +1,212 @@
+"""Who calls, what they ask for, whether it is sold to them, and what to hold for it. No await in here."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+import msgspec
+
+from puyun.catalog.model import Kind, Tier
+from puyun.catalog.snapshot import Key, SoldModel
+from puyun.gateway.front import Exchange
+from puyun.identity.keys import fingerprint
+from puyun.kit.clock import Instant
+from puyun.kit.errors import PuyunError
+from puyun.kit.money import format_amount
+from puyun.ledger.command import Reason, Refused
+from puyun.metering.tokens import OUTPUT_DEFAULT, input_bound
+from puyun.pricing.pricebook import Rates
+from puyun.pricing.quote import ceiling, dearest_output
+from puyun.protocol.openai import (
+    Body,
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    Request,
+    asked_tier,
+    decode_request,
+)
+from puyun.storage.snapshots import Snapshot
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """A call that may be made, if the wallet agrees. `amount` (nano-units) is what to hold for it.
+
+    `output_held` are the output tokens that the hold covers, `open_ended` whether the caller set no end.
+    """
+
+    key: Key
+    sold: SoldModel
+    request: Request
+    fields: Body
+    tier: Tier
+    rates: Rates
+    amount: int
+    output_held: int
+    open_ended: bool
+
+
+class _Credentials(msgspec.Struct):
+    secret: bytes | None = None
+    tier: str | None = None
+    forwarded: str | None = None
+
+
+def admit(
+    exchange: Exchange,
+    keys: dict[bytes, Key],
+    snapshot: Snapshot,
+    now: Instant,
+    proxies: tuple[IPv4Network | IPv6Network, ...],
+) -> Admission:
+    """Everything that can be decided from memory. Raises PuyunError for every row of DESIGN 4.2 up to the hold."""
+    given = _credentials(exchange.headers)
+    key = authenticate(keys, given.secret, now)
+    check_address(key, exchange.peer, given.forwarded, proxies)
+    request, fields = decode_request(exchange.endpoint, exchange.body)
+    sold = snapshot.sold.get(request.model)
+    if sold is None or (key.models and request.model not in key.models):
+        raise _not_found(request.model)
+    if exchange.endpoint.kind is not sold.model.kind:
+        raise _wrong_kind(request.model, sold.model.kind)
+    tier = asked_tier(request, given.tier) or key.tier
+    if tier not in key.tiers:
+        allowed = ", ".join(sorted(key.tiers))
+        text = f"The tier {tier.value} is not open to your organization; it has: {allowed}."
+        raise PuyunError("tier_not_allowed", 403, text, param="service_tier")
+    rates = snapshot.rates(request.model, tier, now)
+    if rates is None or not _priced(request, rates):
+        text = f"The model {request.model} is not sold at the tier {tier.value}; see /api/prices for what is."
+        raise PuyunError("offer_not_available", 403, text, param="model")
+    inputs = _input_bound(exchange, request)
+    outputs, open_ended = _output_bound(request, sold)
+    amount = ceiling(rates, inputs, outputs)
+    return Admission(key, sold, request, fields, tier, rates, amount, outputs, open_ended)
+
+
+def authenticate(keys: dict[bytes, Key], secret: bytes | None, now: Instant) -> Key:
+    """The key a secret belongs to. Raises PuyunError 401, the same for unknown, revoked and expired keys."""
+    if secret is None:
+        text = "No API key was sent. Send it as `Authorization: Bearer sk-puyun-…` or in `x-api-key`."
+        raise PuyunError("invalid_api_key", 401, text)
+    key = keys.get(fingerprint(secret.decode("latin-1")))
+    if key is None or not key.active or (key.expires_at is not None and now >= key.expires_at):
+        text = "The API key is unknown, revoked or expired. Check it, or create one in the portal under Keys."
+        raise PuyunError("invalid_api_key", 401, text)
+    return key
+
+
+def check_address(key: Key, peer: str, forwarded: str | None, proxies: tuple[IPv4Network | IPv6Network, ...]) -> None:
+    """Raises PuyunError 403 when the key is bound to networks and the caller is in none of them."""
+    if not key.networks:
+        return
+    address = ip_address(peer) if peer else None
+    if forwarded and address is not None and any(address in network for network in proxies):
+        try:
+            address = ip_address(forwarded.rpartition(",")[2].strip())
+        except ValueError:
+            address = None
+    if address is None or not any(address in network for network in key.networks):
+        text = (
+            f"This key may not be used from {address}. Call from an allowed network, or change the key in the portal."
+        )
+        raise PuyunError("ip_not_allowed", 403, text)
+
+
+def refusal(refused: Refused) -> PuyunError:
+    """What the customer hears when the ledger says no."""
+    if refused.reason is Reason.FROZEN:
+        return PuyunError("insufficient_credit", 402, "The wallet is frozen; please contact support.", headers=NO_RETRY)
+    what = "the key's budget" if refused.reason is Reason.BUDGET else "the wallet"
+    needed, available = format_amount(refused.needed), format_amount(refused.available)
+    text = (
+        f"This call may cost up to {needed}, and {what} has {available} available. "
+        "Top up, lower max_tokens, or wait until running calls have ended."
+    )
+    details = {"needed": needed, "available": available, "guard": refused.reason.value}
+    return PuyunError("insufficient_credit", 402, text, details=details, headers=NO_RETRY)
+
+
+NO_RETRY = {"x-should-retry": "false"}
+
+
+def _credentials(headers: list[tuple[bytes, bytes]]) -> _Credentials:
+    given = _Credentials()
+    for name, value in headers:
+        if name == b"authorization":
+            scheme, _, secret = value.partition(b" ")
+            if scheme.lower() == b"bearer":
+                given.secret = secret.strip()
+        elif name == b"x-api-key" and given.secret is None:
+            given.secret = value.strip()
+        elif name == b"x-service-tier":
+            given.tier = value.decode("latin-1").strip().lower()
+        elif name == b"x-forwarded-for":
+            given.forwarded = value.decode("latin-1")
+    return given
+
+
+def _priced(request: Request, rates: Rates) -> bool:
+    """I17: every meter the request can use has a price."""
+    if "input" not in rates.by_meter:
+        return False
+    if isinstance(request, EmbeddingRequest):
+        return True
+    speaks = isinstance(request, ChatRequest) and "audio" in (request.modalities or ())
+    return "output" in rates.by_meter and (not speaks or "audio_output" in rates.by_meter)
+
+
+def _input_bound(exchange: Exchange, request: Request) -> int:
+    body = exchange.body
+    messages = len(request.messages) if isinstance(request, ChatRequest) else 1
+    size, images = len(body), 0
+    if b'"image_url"' in body:
+        size, images = _without_images(body)
+    return input_bound(size, ascii_only=body.isascii(), messages=messages, images=images)
+
+
+def _without_images(body: bytes) -> tuple[int, int]:
+    """Bytes of the body that are text, and the number of images; an inline image is not paid by its bytes."""
+    size = len(body)
+    parts = body.split(b'"data:')
+    size -= sum(part.find(b'"') for part in parts[1:])
+    return max(size, 0), body.count(b'"image_url"')
+
+
+def _output_bound(request: Request, sold: SoldModel) -> tuple[int, bool]:
+    """Output tokens to hold for, and whether the caller left the end open."""
+    if isinstance(request, EmbeddingRequest):
+        return 0, False
+    asked = request.max_completion_tokens or request.max_tokens
+    most = sold.model.max_output
+    answers = request.n or 1
+    if isinstance(request, CompletionRequest):
+        prompts = len(msgspec.json.decode(request.prompt)) if bytes(request.prompt).startswith(b"[") else 1
+        answers = max(answers, request.best_of or 1) * max(prompts, 1)
+    if asked is None:
+        return min(most or OUTPUT_DEFAULT, OUTPUT_DEFAULT) * answers, True
+    return (min(asked, most) if most else asked) * answers, False
+
+
+def affordable_output(admission: Admission, available: int) -> int | None:
+    """The `max_tokens` to send for a caller who set no end, where the wallet could not pay for the model's longest
+    answer: what is held, and what else is there. None leaves it open.
+    """
+    price = dearest_output(admission.rates)
+    if not admission.open_ended or not price:
+        return None
+    most = admission.sold.model.max_output or admission.sold.model.context_length
+    affordable = admission.output_held + available * 1000 // price
+    return affordable if affordable < most else None
+
+
+def _not_found(model: str) -> PuyunError:
+    text = f"There is no model {model[:100]!r} for this key. GET /v1/models lists those there are."
+    return PuyunError("model_not_found", 404, text, param="model")
+
+
+_PATHS = {Kind.CHAT: "/v1/chat/completions", Kind.EMBEDDING: "/v1/embeddings"}
+
+
+def _wrong_kind(model: str, kind: Kind) -> PuyunError:
+    place = f"; call {_PATHS[kind]}" if kind in _PATHS else ""
+    text = f"The model {model} is of the kind {kind.value}{place}."
+    return PuyunError("invalid_request_error", 400, text, param="model")

@@ -1,0 +1,84 @@
+"""The end of a call: what was used, what it costs, and the one settle that makes it so."""
+
+import msgspec
+
+from puyun.gateway.running import Call
+from puyun.kit.errors import Blame, PuyunError
+from puyun.ledger.command import Outcome, Settled
+from puyun.ledger.hold import Status
+from puyun.metering.reading import Reading
+from puyun.metering.record import Flag, UsageRecord
+from puyun.metering.usage import NO_USAGE
+from puyun.pricing.rate import rate
+from puyun.storage.writer import LedgerUnavailableError, LedgerWriter
+
+
+class FreeOutcome(msgspec.Struct, frozen=True):
+    """A call that costs nothing: how it ended, and the code the customer was told."""
+
+    status: Status
+    error: str | None
+
+
+class PaidOutcome(msgspec.Struct, frozen=True):
+    """A call that is charged for what was read."""
+
+    status: Status
+    reading: Reading
+
+
+async def finish(call: Call, outcome: FreeOutcome | PaidOutcome, ledger: LedgerWriter, now: float) -> Settled:
+    """Settle or void, durably. Raises PuyunError 503 when the database refuses; the call is free then.
+
+    It is the last word on a call: repeating it gets the first answer.
+    """
+    try:
+        settled = await ledger.ask(_record(call, outcome, now))
+    except LedgerUnavailableError:
+        raise unavailable() from None
+    return _accept(settled)
+
+
+def unavailable() -> PuyunError:
+    """Nothing is served that cannot be billed."""
+    text = "The service cannot reach its database. You were not charged; try again in a few seconds."
+    return PuyunError("temporarily_unavailable", 503, text, blame=Blame.US, headers={"retry-after": "5"})
+
+
+def _accept(outcome: Outcome) -> Settled:
+    """A settle without its hold means that this process was taken for dead: the call must not complete (I8)."""
+    if not isinstance(outcome, Settled):
+        raise unavailable()
+    return outcome
+
+
+def _record(call: Call, outcome: FreeOutcome | PaidOutcome, now: float) -> UsageRecord:
+    admission = call.admission
+    flags, exact, usage, error = Flag(0), 0, NO_USAGE, None
+    if isinstance(outcome, PaidOutcome):
+        usage, flags = outcome.reading.usage, outcome.reading.flags
+        charge = rate(usage, admission.rates)
+        exact = charge.exact
+        flags |= Flag.UNPRICED if charge.unpriced else Flag(0)
+    else:
+        error = outcome.error
+    return UsageRecord(
+        org=admission.key.org,
+        call=call.call_id,
+        key=admission.key.id,
+        model=admission.sold.id,
+        deployment=call.deployment,
+        tier=admission.tier,
+        tier_requested=admission.tier,
+        status=outcome.status,
+        usage=usage,
+        exact=exact,
+        held=call.held,
+        price_ids=admission.rates.price_ids,
+        flags=int(flags),
+        attempts=call.attempts,
+        queue_ms=int((call.leased_at - call.started_at) * 1000),
+        ttft_ms=call.ttft_ms,
+        total_ms=int((now - call.started_at) * 1000),
+        error=error,
+    )

@@ -1,0 +1,178 @@
+"""An upstream's answer on its way to the client: whole, or as a stream. The last byte waits for the settle."""
+
+import asyncio
+from contextlib import suppress
+
+import msgspec
+
+from puyun.gateway.call import CallEvent
+from puyun.gateway.dispatch import Answer, Lease
+from puyun.gateway.finish import FreeOutcome, PaidOutcome, finish
+from puyun.gateway.running import Call
+from puyun.gateway.stream import StreamFilter
+from puyun.gateway.upstream import UpstreamClosedError, UpstreamLostError, UpstreamTimeoutError
+from puyun.gateway.wording import answer_head, stream_head
+from puyun.kit.errors import PuyunError
+from puyun.kit.money import format_amount
+from puyun.ledger.hold import Status
+from puyun.metering.reading import Reading, read_openai
+from puyun.metering.record import Flag
+from puyun.metering.tokens import estimate
+from puyun.metering.usage import Usage
+from puyun.protocol import openai, sse
+from puyun.providers.failure import upstream_error, upstream_timeout
+from puyun.storage.writer import LedgerWriter
+
+ANSWER_MAX = 64 * 1024 * 1024
+
+Loop = asyncio.AbstractEventLoop
+
+
+async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter, loop: Loop) -> None:
+    """Read the answer to its end, settle, then send it. Raises PuyunError, UpstreamClosedError: nothing was sent."""
+    answer = _answer_of(lease)
+    try:
+        body = await answer.read_all(ANSWER_MAX)
+    except (UpstreamLostError, UpstreamTimeoutError) as error:
+        raise _broken(error) from None
+    call.answered_at = answered = loop.time()
+    reading = _read_whole(call, body)
+    names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
+    call.step(CallEvent.FINISH)
+    settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger, answered)
+    cost = format_amount(settled.charge)
+    sent = openai.encode_answer(body, call.tier, cost, names)
+    head = answer_head(
+        size=len(sent),
+        request_id=call.request_id.encode(),
+        tier=call.tier.value.encode(),
+        cost=cost,
+        timing=_timing(call, loop.time()),
+    )
+    call.exchange.respond(head, sent)
+
+
+async def relay_stream(call: Call, lease: Lease, ledger: LedgerWriter, loop: Loop) -> None:
+    """Pass events on as they come; then settle; then complete. Raises PuyunError only while nothing was sent."""
+    answer = _answer_of(lease)
+    options = call.admission.request.stream_options
+    names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
+    events = StreamFilter(tier=call.tier, names=names, wants_usage=bool(options and options.include_usage))
+    broken: PuyunError | None = None
+    try:
+        await _pump(call, answer, events, loop)
+        await _read_to_end(answer, events)
+    except UpstreamClosedError:
+        await _left(call, events, ledger, loop)
+        return
+    except (UpstreamLostError, UpstreamTimeoutError) as error:
+        broken = None if events.complete else _broken(error)
+    except sse.EventTooLongError:
+        broken = upstream_error("The upstream provider sent an event without end.")
+    if broken is None and not events.complete:
+        broken = upstream_error("The upstream provider ended the answer before it was complete.")
+    if broken is not None and not call.ttft_ms:
+        raise broken
+    await _complete(call, events, broken, ledger, loop)
+
+
+async def _pump(call: Call, answer: Answer, events: StreamFilter, loop: Loop) -> None:
+    """The per-chunk path: no task, no timer, no await but the next bytes and a client that reads slowly."""
+    exchange = call.exchange
+    while not events.done and not events.failed and (piece := await answer.read()):
+        passed = events.feed(piece)
+        if not passed:
+            continue
+        if not call.ttft_ms:
+            _begin(call, loop.time())
+        exchange.write(passed)
+        if exchange.congested:
+            await exchange.drain()
+        if exchange.gone:
+            raise UpstreamClosedError
+
+
+async def _read_to_end(answer: Answer, events: StreamFilter) -> None:
+    """After `[DONE]` the provider still has to end the answer; a few bytes of patience keep the connection."""
+    if events.failed:
+        answer.close(UpstreamLostError("an error event"))
+        return
+    while events.done and not answer.finished and await answer.read():
+        pass
+
+
+def _begin(call: Call, now: float) -> None:
+    call.step(CallEvent.FIRST_BYTE)
+    call.answered_at = now
+    call.ttft_ms = max(int((now - call.started_at) * 1000), 1)
+    head = stream_head(request_id=call.request_id.encode(), tier=call.tier.value.encode(), timing=_timing(call, now))
+    call.exchange.start(head)
+
+
+async def _complete(
+    call: Call, events: StreamFilter, broken: PuyunError | None, ledger: LedgerWriter, loop: Loop
+) -> None:
+    """Settle what was read, or void what broke; then the events that say so, in good order."""
+    if not call.ttft_ms:
+        _begin(call, loop.time())
+    reading = events.close(_input_estimate(call))
+    try:
+        if broken is not None:
+            call.step(CallEvent.FAIL)
+            await finish(call, FreeOutcome(Status.FAILED, broken.code), ledger, loop.time())
+            last = sse.encode(openai.encode_error(broken, call.request_id))
+        else:
+            call.step(CallEvent.FINISH)
+            settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger, loop.time())
+            last = events.ending(reading, format_amount(settled.charge))
+    except PuyunError as error:
+        last = sse.encode(openai.encode_error(error, call.request_id))
+    call.exchange.end(last)
+
+
+async def _left(call: Call, events: StreamFilter, ledger: LedgerWriter, loop: Loop) -> None:
+    """The client is gone: it pays what was let through up to here, nothing when nothing was (policies 3 and 4)."""
+    call.step(CallEvent.ABANDON)
+    reading = events.close(_input_estimate(call)) if events.said else Reading(Usage())
+    with suppress(PuyunError):
+        await finish(call, PaidOutcome(Status.CANCELLED, reading), ledger, loop.time())
+    call.exchange.end(b"")
+
+
+def _read_whole(call: Call, body: bytes) -> Reading:
+    """Usage of a whole answer. Raises PuyunError when the body is not an answer at all."""
+    try:
+        answer = openai.decode_answer(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise upstream_error("The upstream provider's answer was not understood.") from None
+    if answer.usage is not None:
+        return read_openai(answer.usage)
+    if answer.choices is None and answer.data is None:
+        raise upstream_error("The upstream provider's answer was not understood.")
+    said = b"".join(bytes(choice) for choice in answer.choices or ())
+    output = estimate(len(said), ascii_only=said.isascii())
+    return Reading(Usage(input=_input_estimate(call), output=output), Flag.ESTIMATED)
+
+
+def _input_estimate(call: Call) -> int:
+    body = call.admission.fields.get("messages") or call.admission.fields.get("prompt")
+    text = bytes(body or call.admission.fields.get("input") or b"")
+    return estimate(len(text), ascii_only=text.isascii())
+
+
+def _answer_of(lease: Lease) -> Answer:
+    if lease.answer is None:
+        raise RuntimeError("a lease without an answer")
+    return lease.answer
+
+
+def _broken(error: Exception) -> PuyunError:
+    if isinstance(error, UpstreamTimeoutError):
+        return upstream_timeout("The upstream provider fell silent.")
+    return upstream_error("The upstream provider broke off its answer.")
+
+
+def _timing(call: Call, now: float) -> tuple[float, float, float]:
+    """(queue, upstream, total) in milliseconds."""
+    started, leased = call.started_at, call.leased_at
+    return (leased - started) * 1000, (call.answered_at - leased) * 1000, (now - started) * 1000

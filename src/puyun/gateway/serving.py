@@ -1,0 +1,153 @@
+"""One coroutine per call: admit, hold, lease, relay, finish. It awaits the hold, the lease, the answer and the settle."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network
+
+from puyun.catalog.snapshot import Key
+from puyun.gateway.admit import admit, affordable_output, refusal
+from puyun.gateway.call import HELD_STATES, CallEvent, CallState
+from puyun.gateway.dispatch import Dispatcher, Seats
+from puyun.gateway.finish import FreeOutcome, finish, unavailable
+from puyun.gateway.front import Exchange
+from puyun.gateway.relay import relay_stream, relay_whole
+from puyun.gateway.running import Call
+from puyun.gateway.upstream import Pool, UpstreamClosedError
+from puyun.gateway.wording import error_answer
+from puyun.kit.clock import Clock
+from puyun.kit.errors import Blame, PuyunError
+from puyun.kit.ids import CallSequence, request_id
+from puyun.ledger.command import Held, Hold, Refused
+from puyun.ledger.hold import Status
+from puyun.protocol import openai, sse
+from puyun.storage.snapshots import EMPTY, Snapshot
+from puyun.storage.writer import LedgerUnavailableError, LedgerWriter
+
+log = logging.getLogger("puyun.gateway")
+
+
+class DataPlane:
+    """The gateway of one process. `snapshot`, `keys` and `seats.targets` are replaced by `refresh` as they change."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        ledger: LedgerWriter,
+        pool: Pool,
+        sequence: CallSequence,
+        seats: Seats,
+        dispatcher: Dispatcher,
+        body_max: int,
+        proxies: tuple[IPv4Network | IPv6Network, ...] = (),
+    ) -> None:
+        self.endpoints = {endpoint.path.encode(): endpoint for endpoint in openai.ENDPOINTS}
+        self.body_max = body_max
+        self.head_seconds = 30.0
+        self.idle_seconds = 75.0
+        self.snapshot: Snapshot = EMPTY
+        self.keys: dict[bytes, Key] = {}
+        self.seats = seats
+        self.pool = pool
+        self._clock = clock
+        self._ledger = ledger
+        self._sequence = sequence
+        self._dispatcher = dispatcher
+        self._proxies = proxies
+        self._loop = asyncio.get_running_loop()
+
+    def refuse(self, status: int, code: str, message: str) -> tuple[bytes, bytes]:
+        """Head and body of an error before there is a call."""
+        return error_answer(PuyunError(code, status, message), self.mint_request_id())
+
+    def mint_request_id(self) -> str:
+        """An id for an answer that is not a call."""
+        return request_id(0, self._sequence.next(self._clock.now()))
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answer one exchange, whatever happens. An admitted call leaves exactly one usage record (I9)."""
+        now = self._clock.now()
+        started = self._loop.time()
+        call_id = self._sequence.next(now)
+        try:
+            admission = admit(exchange, self.keys, self.snapshot, now, self._proxies)
+        except PuyunError as error:
+            exchange.respond(*error_answer(error, request_id(0, call_id)))
+            return
+        except Exception:
+            log.exception("admission_bug")
+            exchange.respond(*error_answer(_bug(), request_id(0, call_id)))
+            return
+        call = Call(admission, exchange, call_id, started)
+        try:
+            await self._hold(call)
+            await self._relay(call)
+        except PuyunError as error:
+            await self._fail(call, error)
+        except UpstreamClosedError:
+            await self._abandon(call)
+        except Exception:
+            log.exception("call_bug", extra={"request_id": call.request_id})
+            await self._fail(call, _bug())
+
+    async def _hold(self, call: Call) -> None:
+        """Nothing goes upstream before this has returned. Raises PuyunError 402, 503; UpstreamClosedError."""
+        admission = call.admission
+        key, sold = admission.key, admission.sold
+        hold = Hold(key.org, call.call_id, key.id, admission.amount, sold.id, admission.tier)
+        try:
+            outcome = await self._ledger.ask(hold)
+        except LedgerUnavailableError:
+            raise unavailable() from None
+        if isinstance(outcome, Refused):
+            raise refusal(outcome)
+        call.step(CallEvent.HELD)
+        if isinstance(outcome, Held):
+            call.max_tokens = affordable_output(admission, outcome.available)
+        if call.exchange.gone:
+            raise UpstreamClosedError
+
+    async def _relay(self, call: Call) -> None:
+        call.leased_at = self._loop.time()
+        lease = await self._dispatcher.open(call)
+        try:
+            call.leased(lease.target.id, lease.attempts)
+            if call.stream:
+                await relay_stream(call, lease, self._ledger, self._loop)
+            else:
+                await relay_whole(call, lease, self._ledger, self._loop)
+        finally:
+            call.exchange.on_gone = None
+            lease.release(self.pool)
+
+    async def _fail(self, call: Call, error: PuyunError) -> None:
+        """The call ends without a whole answer, and without a charge (I18)."""
+        if call.state is CallState.RECEIVED:
+            call.step(CallEvent.REFUSE)
+        elif call.state in HELD_STATES:
+            call.step(CallEvent.FAIL)
+            try:
+                await finish(call, FreeOutcome(Status.FAILED, error.code), self._ledger, self._loop.time())
+            except PuyunError as worse:
+                error = worse
+        exchange = call.exchange
+        if exchange.response_complete:
+            return
+        if call.ttft_ms:
+            exchange.end(sse.encode(openai.encode_error(error, call.request_id)))
+        else:
+            exchange.respond(*error_answer(error, call.request_id))
+
+    async def _abandon(self, call: Call) -> None:
+        """The client left before anything was delivered: free (policies 2 and 3)."""
+        if call.state in HELD_STATES:
+            call.step(CallEvent.ABANDON)
+            with suppress(PuyunError):
+                await finish(call, FreeOutcome(Status.CANCELLED, None), self._ledger, self._loop.time())
+        call.exchange.end(b"")
+
+
+def _bug() -> PuyunError:
+    text = "Something went wrong on our side. You were not charged; try again, and send us the request id if it recurs."
+    return PuyunError("internal_error", 500, text, blame=Blame.US)

@@ -1,0 +1,125 @@
+"""A stream's events on their way through: counted, checked, and let pass. Pure; `relay` does the waiting.
+
+Bytes pass untouched wherever they can. Held back are usage and `[DONE]`, because they complete the call, and no call
+completes before its settle is durable (I12).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from puyun.catalog.model import Tier
+from puyun.metering.reading import Reading, read_openai
+from puyun.metering.record import Flag
+from puyun.metering.tokens import estimate
+from puyun.metering.usage import NO_USAGE, Usage
+from puyun.protocol import openai, sse
+
+
+class StreamFilter:
+    """Feed the provider's bytes, get the bytes the client should have now."""
+
+    def __init__(self, *, tier: Tier, names: openai.Rename, wants_usage: bool) -> None:
+        self._splitter = sse.EventSplitter()
+        self._tier = tier
+        self._names = names
+        self._renames = names.upstream != bytes(names.public)
+        self._wants_usage = wants_usage
+        self._report: Mapping[str, Any] | None = None
+        self._first = b""
+        self._usage_event = b""
+        self._ascii_size = 0
+        self._other_size = 0
+        self.done = False
+        """`[DONE]` was seen: nothing after it counts."""
+        self.stopped = False
+        """A choice gave its finish reason: an end without `[DONE]` is an end all the same."""
+        self.failed = False
+        """The provider reported an error in mid-stream."""
+
+    def feed(self, piece: bytes) -> bytes:
+        """Raises sse.EventTooLongError."""
+        passed: list[bytes] = []
+        for event in self._splitter.feed(piece):
+            if self.done or self.failed:
+                break
+            data = sse.payload(event)
+            if data.startswith(b"{"):
+                event = self._chunk(event, data)  # noqa: PLW2901 - the event in its new form
+            elif data == b"[DONE]":
+                self.done = True
+                break
+            if event:
+                passed.append(event)
+        return b"".join(passed)
+
+    def _chunk(self, event: bytes, data: bytes) -> bytes:
+        """The chunk as the client should see it; empty when it is held back."""
+        try:
+            chunk = openai.decode_chunk(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return event
+        if chunk.error is not None:
+            self.failed = True
+            return b""
+        if chunk.usage is not None:
+            self._report = chunk.usage
+            if not chunk.choices:
+                self._usage_event = data
+                return b""
+            if not self._wants_usage:
+                data = openai.without_usage(data)
+                event = sse.encode(data)
+        for choice in chunk.choices or ():
+            self._count(openai.said(choice))
+            self.stopped = self.stopped or choice.finish_reason is not None
+        first = not self._first
+        if first:
+            self._first = data
+        if first or self._renames or b'"service_tier"' in data:
+            return sse.encode(openai.encode_answer(data, self._tier, None, self._names))
+        return event
+
+    def _count(self, text: str) -> None:
+        if text.isascii():
+            self._ascii_size += len(text)
+        else:
+            self._other_size += len(text.encode("utf-8", "replace"))
+
+    @property
+    def said(self) -> bool:
+        """Whether anything of the answer has been let through."""
+        return bool(self._ascii_size or self._other_size)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer may be called whole once the provider has closed in good order."""
+        return not self.failed and (self.done or self.stopped)
+
+    def close(self, input_estimate: int) -> Reading:
+        """What was used: as reported, or else as counted from what was let through, and then it says so."""
+        if self._report is not None:
+            return read_openai(self._report)
+        if not self.said:
+            return Reading(NO_USAGE, Flag.ESTIMATED)
+        output = estimate(self._ascii_size, ascii_only=True) + estimate(self._other_size, ascii_only=False)
+        return Reading(Usage(input=input_estimate, output=output), Flag.ESTIMATED)
+
+    def ending(self, reading: Reading, cost: str) -> bytes:
+        """The events that complete the answer, with what it cost for a client that asked."""
+        if not self._wants_usage:
+            return sse.DONE
+        if self._usage_event:
+            usage = openai.encode_answer(self._usage_event, self._tier, cost, self._names)
+        else:
+            usage = openai.usage_chunk(self._first, _report_of(reading.usage), cost, self._tier)
+        return sse.encode(usage) + sse.DONE
+
+
+def _report_of(usage: Usage) -> dict[str, int]:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total,
+    }

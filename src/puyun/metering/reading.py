@@ -1,0 +1,78 @@
+"""Reading a provider's usage report into disjoint buckets, whatever its shape and however wrong.
+
+Rules: ledger invariant I16; a bucket is never negative, never counted twice, and the sum is the provider's total, or
+the reading says ANOMALY and takes the cheaper side.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from puyun.metering.record import Flag
+from puyun.metering.usage import Usage
+
+COUNT_MAX = 100_000_000
+"""No single call has more tokens of one kind; a larger number is a provider's mistake."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    usage: Usage
+    flags: Flag = Flag(0)
+
+
+def read_openai(report: Mapping[str, Any]) -> Reading:
+    """Usage of the OpenAI dialect: prompt and completion contain their details.
+
+    Providers differ in whether reasoning lies inside completion_tokens; the total tells (the total rule).
+    """
+    reader = _Reader()
+    prompt = reader.count(report, "prompt_tokens")
+    completion = reader.count(report, "completion_tokens")
+    total = reader.count(report, "total_tokens")
+    prompts = _details(report, "prompt_tokens_details")
+    completions = _details(report, "completion_tokens_details")
+    cached = max(reader.count(prompts, "cached_tokens"), reader.count(report, "prompt_cache_hit_tokens"))
+    cached = reader.part(cached, prompt)
+    written = reader.part(reader.count(prompts, "cache_write_tokens"), prompt - cached)
+    audio = reader.part(reader.count(prompts, "audio_tokens"), prompt - cached - written)
+    reasoning = reader.count(completions, "reasoning_tokens")
+    outside = total == prompt + completion + reasoning and reasoning > 0
+    if not outside:
+        reasoning = reader.part(reasoning, completion)
+        if total and total != prompt + completion:
+            reader.anomaly()
+    audio_output = reader.part(reader.count(completions, "audio_tokens"), completion - (0 if outside else reasoning))
+    output = completion - audio_output - (0 if outside else reasoning)
+    usage = Usage(prompt - cached - written - audio, cached, written, audio, output, reasoning, audio_output)
+    return Reading(usage, reader.flags)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.flags = Flag(0)
+
+    def anomaly(self) -> None:
+        self.flags |= Flag.ANOMALY
+
+    def count(self, report: Mapping[str, Any], name: str) -> int:
+        """A token count; anything but a sane whole number counts as 0 and is flagged, absence is not."""
+        value = report.get(name)
+        if value is None:
+            return 0
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= COUNT_MAX:
+            self.anomaly()
+            return 0
+        return value
+
+    def part(self, value: int, whole: int) -> int:
+        """A detail can't exceed what it is a detail of."""
+        if value > whole:
+            self.anomaly()
+            return max(whole, 0)
+        return value
+
+
+def _details(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = report.get(name)
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}

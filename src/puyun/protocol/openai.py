@@ -1,0 +1,259 @@
+"""The OpenAI dialect: requests as customers send them, answers as they get them.
+
+Bodies are taken apart one level deep and put together again, so each top-level field keeps its bytes, unknown ones
+too, and a field that was sent twice is sent on once (or a provider might read the other one than we did).
+"""
+
+import re
+from typing import Any, ClassVar
+
+import msgspec
+
+from puyun.catalog.model import Kind, Tier
+from puyun.kit.errors import PuyunError
+
+Raw = msgspec.Raw
+Body = dict[str, Raw]
+
+TIER_WORDS = {"default": None, "auto": None, "priority": Tier.ENTERPRISE, "scale": Tier.ENTERPRISE}
+"""OpenAI's own words for `service_tier`; None leaves the choice to the key."""
+
+_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool = False
+
+
+class _Request(msgspec.Struct):
+    model: str
+    service_tier: str | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+
+
+class ChatRequest(_Request, kw_only=True):
+    messages: list[Raw]
+    tools: Raw | None = None
+    response_format: Raw | None = None
+    modalities: list[str] | None = None
+
+
+class CompletionRequest(_Request, kw_only=True):
+    prompt: Raw
+    best_of: int | None = None
+
+
+class EmbeddingRequest(_Request, kw_only=True):
+    input: Raw
+
+
+Request = ChatRequest | CompletionRequest | EmbeddingRequest
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One data-plane path. `upstream` is what is appended to a provider's base URL."""
+
+    path: str
+    upstream: str
+    kind: Kind
+    decoder: Any
+    streams: bool
+
+
+def _endpoint(path: str, kind: Kind, request: type[Request], *, streams: bool) -> Endpoint:
+    return Endpoint("/v1" + path, path, kind, msgspec.json.Decoder(request), streams)
+
+
+ENDPOINTS = (
+    _endpoint("/chat/completions", Kind.CHAT, ChatRequest, streams=True),
+    _endpoint("/completions", Kind.CHAT, CompletionRequest, streams=True),
+    _endpoint("/embeddings", Kind.EMBEDDING, EmbeddingRequest, streams=False),
+)
+
+_BODY = msgspec.json.Decoder(Body)
+
+
+def decode_request(endpoint: Endpoint, body: bytes) -> tuple[Request, Body]:
+    """The fields we act on, and every field as bytes. Raises PuyunError 400 that names the field at fault."""
+    try:
+        body.decode("utf-8")
+        fields = _BODY.decode(body)
+        request: Request = endpoint.decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        message = f"The body is not valid JSON: {error}. Send one JSON object in UTF-8."
+        raise PuyunError("invalid_request_error", 400, message) from None
+    _check(request)
+    return request, fields
+
+
+def _check(request: Request) -> None:
+    if not request.model:
+        raise _at("model", "must not be empty")
+    if isinstance(request, ChatRequest) and not request.messages:
+        raise _at("messages", "must hold at least one message")
+    for name in ("max_tokens", "max_completion_tokens", "n", "best_of"):
+        value = getattr(request, name, None)
+        if value is not None and not 1 <= value <= 10_000_000:
+            raise _at(name, "must be between 1 and 10000000")
+
+
+def _at(param: str, problem: str) -> PuyunError:
+    return PuyunError("invalid_request_error", 400, f"`{param}` {problem}.", param=param)
+
+
+def _invalid(message: str) -> PuyunError:
+    match = _PATH.search(message)
+    missing = re.search(r"missing required field `([^`]+)`", message)
+    param = missing.group(1) if missing else (match.group(1) or None) if match else None
+    text = _PATH.sub("", message)
+    where = f" (at `{param}`)" if param else ""
+    return PuyunError("invalid_request_error", 400, f"{text}{where}.", param=param)
+
+
+def asked_tier(request: Request, header: str | None) -> Tier | None:
+    """The tier a call asks for; None leaves it to the key. Raises PuyunError for a word that names no tier."""
+    word = request.service_tier or header
+    if word is None or word in {"auto", "default"}:
+        return None
+    if word in TIER_WORDS:
+        return TIER_WORDS[word]
+    try:
+        return Tier(word)
+    except ValueError:
+        raise _at(
+            "service_tier", f"is {word[:40]!r}; expected test, flex, enterprise, auto, default or priority"
+        ) from None
+
+
+class UpstreamBody(msgspec.Struct, frozen=True):
+    """What has to differ between the body we got and the one we send on."""
+
+    model: str
+    stream: bool
+    max_tokens: int | None = None
+    """Set where the wallet cannot pay for an open end."""
+
+    fields_gone: ClassVar[tuple[str, ...]] = ("service_tier",)
+
+
+def encode_request(fields: Body, change: UpstreamBody) -> bytes:
+    """The body for the provider: its own model name, usage always asked for, our tier left out."""
+    sent = dict(fields)
+    for name in change.fields_gone:
+        sent.pop(name, None)
+    sent["model"] = Raw(msgspec.json.encode(change.model))
+    if change.stream:
+        given: dict[str, Any] | None = msgspec.json.decode(sent["stream_options"]) if "stream_options" in sent else None
+        options = (given or {}) | {"include_usage": True}
+        sent["stream_options"] = Raw(msgspec.json.encode(options))
+    if change.max_tokens is not None:
+        name = "max_completion_tokens" if "max_completion_tokens" in sent else "max_tokens"
+        sent[name] = Raw(b"%d" % change.max_tokens)
+    return msgspec.json.encode(sent)
+
+
+class Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: Raw | None = None
+
+
+class Choice(msgspec.Struct):
+    delta: Delta | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+class Chunk(msgspec.Struct):
+    """One event of a stream, as far as the meter cares."""
+
+    choices: list[Choice] | None = None
+    usage: dict[str, Any] | None = None
+    error: Raw | None = None
+
+
+class Answer(msgspec.Struct):
+    """A whole answer, as far as the meter cares."""
+
+    usage: dict[str, Any] | None = None
+    choices: list[Raw] | None = None
+    data: list[Raw] | None = None
+
+
+decode_chunk = msgspec.json.Decoder(Chunk).decode
+decode_answer = msgspec.json.Decoder(Answer).decode
+
+
+def said(choice: Choice) -> str:
+    """The text of one choice of a chunk, of whatever kind."""
+    if choice.text is not None:
+        return choice.text
+    delta = choice.delta
+    if delta is None:
+        return ""
+    words = delta.content or delta.reasoning_content or delta.reasoning or delta.refusal or ""
+    return words + bytes(delta.tool_calls).decode("utf-8", "replace") if delta.tool_calls is not None else words
+
+
+class Rename(msgspec.Struct, frozen=True):
+    """The provider's name of the model and ours: only an exact match is renamed, a dated snapshot is news."""
+
+    upstream: bytes
+    public: Raw
+
+
+def rename(upstream: str, public: str) -> Rename:
+    return Rename(msgspec.json.encode(upstream), Raw(msgspec.json.encode(public)))
+
+
+def encode_answer(body: bytes, tier: Tier, cost: str | None, names: Rename) -> bytes:
+    """The provider's answer (or chunk) with the tier served and, where it holds usage, what it cost."""
+    fields = _BODY.decode(body)
+    if names.upstream == bytes(fields.get("model", b"")):
+        fields["model"] = names.public
+    usage = bytes(fields["usage"]) if "usage" in fields else b"null"
+    if cost is not None and usage.startswith(b"{"):
+        inner = usage[1:-1].strip()
+        fields["usage"] = Raw(b'{%b%b"cost":"%b"}' % (inner, b"," if inner else b"", cost.encode()))
+    fields["service_tier"] = Raw(b'"%b"' % tier.value.encode())
+    return msgspec.json.encode(fields)
+
+
+def without_usage(body: bytes) -> bytes:
+    """A chunk whose usage the client did not ask for."""
+    fields = _BODY.decode(body)
+    fields.pop("usage", None)
+    return msgspec.json.encode(fields)
+
+
+def usage_chunk(first: bytes, usage: dict[str, Any], cost: str, tier: Tier) -> bytes:
+    """A usage event for a provider that sent none; it borrows id, model and time from the stream's first chunk."""
+    known: dict[str, Any] = msgspec.json.decode(first) if first else {}
+    chunk = {name: known[name] for name in ("id", "object", "created", "model") if name in known}
+    return msgspec.json.encode(chunk | {"choices": [], "usage": usage | {"cost": cost}, "service_tier": tier.value})
+
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    404: "invalid_request_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+def encode_error(error: PuyunError, request_id: str) -> bytes:
+    """The error body: `{"error": {message, type, param, code, request_id, …details}}`."""
+    kind = _TYPES.get(error.status, "invalid_request_error" if error.status < 500 else "server_error")
+    known = {"message": error.message, "type": kind, "param": error.param, "code": error.code, "request_id": request_id}
+    return msgspec.json.encode({"error": known | error.details})
