@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, insert, select
 
-from puyun.catalog.model import METERS, Price
+from puyun.catalog.model import METERS, Price, Tier
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import PRICE_MAX
@@ -21,7 +21,7 @@ def load_price_rows(connection: Connection) -> list[PriceRow]:
         PriceRow(
             id=row.id,
             model=row.name,
-            tier=row.tier,
+            tier=Tier(row.tier),
             meter=row.meter,
             amount=row.amount,
             effective_from=row.effective_from,
