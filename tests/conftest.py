@@ -9,8 +9,5 @@ from stage.platform import Platform
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A running platform, one for each test process; its audit must be clean at the end."""
-    running = Platform(tmp_path_factory.mktemp("platform"))
-    try:
+    with Platform(tmp_path_factory.mktemp("platform")) as running:
         yield running
-    finally:
-        running.close()

@@ -10,11 +10,12 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from openai import OpenAI
+from sqlalchemy import Engine
 
 from puyun.catalog.model import Tier
 from puyun.identity.keys import mint
@@ -56,22 +57,53 @@ class Account:
         return self.organization.id
 
 
-@dataclass
 class Platform:
-    folder: Path
-    settings: dict[str, str] = field(default_factory=dict)
+    """`with Platform(folder) as platform`: runs inside; at the end everything is stopped and audited."""
 
-    def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.data = self.folder / "data"
+    engine: Engine
+    mock: MockUpstream
+    server: Child
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self._env = SETTINGS | settings
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Self:
         self.data.mkdir()
-        self._env = SETTINGS | self.settings
         self.cli("migrate")
         self.engine = open_engine(sqlite_path(self.data))
-        self.mock = MockUpstream(self.folder)
-        self.apply(catalogue(self.mock.base_url))
-        self._unused = self._open_accounts()
-        self._start()
+        try:
+            self.mock = MockUpstream(self.folder)
+            self._children.append(self.mock.child)
+            self.apply(catalogue(self.mock.base_url))
+            self._unused = self._open_accounts()
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        codes = self._stop()
+        log = self.server.log()
+        print(log[-20_000:])
+        if kind is None:
+            self._check(codes[-1], log)
+
+    def _stop(self) -> list[int]:
+        """Exit codes in the order of starting."""
+        self.engine.dispose()
+        return [child.stop() for child in self._children]
+
+    def _check(self, code: int, log: str) -> None:
+        audit = self.run("audit")
+        assert audit.returncode == 0, audit.stdout + audit.stderr
+        assert code == 0, f"the server ended with {code}"
+        assert SECRET not in log
+        assert "sk-puyun-" not in log
+        assert "Traceback" not in log, log[max(0, log.index("Traceback") - 2000) :][:6000]
 
     # --- processes ---------------------------------------------------------------------------------------------
     def _start(self) -> None:
@@ -80,6 +112,7 @@ class Platform:
         arguments = ["-m", "puyun", "serve", "--data", str(self.data), "--host", self.address[0]]
         arguments += ["--port", str(self.address[1]), "--no-demo"]
         self.server = Child("server", arguments, folder=self.folder, env=self._env)
+        self._children.append(self.server)
         until(self._ready, "the server to be ready")
 
     def _ready(self) -> bool:
@@ -94,20 +127,6 @@ class Platform:
         """After a test killed or stopped the server."""
         assert not self.server.alive
         self._start()
-
-    def close(self) -> None:
-        """End everything, then demand a clean exit, a clean audit and no secret in the log."""
-        code = self.server.stop()
-        self.mock.child.stop()
-        self.engine.dispose()
-        audit = self.run("audit")
-        log = self.server.log()
-        print(log[-20_000:])
-        assert audit.returncode == 0, audit.stdout + audit.stderr
-        assert code == 0, f"the server ended with {code}"
-        assert SECRET not in log
-        assert "sk-puyun-" not in log
-        assert "Traceback" not in log, log[log.index("Traceback") - 2000 :][:6000]
 
     # --- command line ------------------------------------------------------------------------------------------
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

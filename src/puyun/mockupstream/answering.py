@@ -29,7 +29,7 @@ class Answering:
 
     async def run(self) -> None:
         self._entry = entry = self._journal.open(self._path)
-        entry.request_id = self._request.headers.get("x-request-id", "")
+        entry.request_id = self._request.headers.get("x-client-request-id", "")
         # Headers that a gateway must not hand on: they name the operator's account.
         self._headers = {
             "x-request-id": f"upstream-{entry.number}",

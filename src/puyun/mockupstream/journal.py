@@ -10,7 +10,9 @@ _KEPT = 20_000
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """One request. `complete`: the last byte of its answer left. Tokens are those reported, 0 where none were."""
+    """One request. `complete`: the last byte of its answer left. Tokens are those reported, 0 where none were;
+    `request_id` is the `x-client-request-id` it was sent with.
+    """
 
     number: int
     path: str

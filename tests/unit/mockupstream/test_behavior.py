@@ -23,7 +23,7 @@ def test_a_name_is_a_behaviour(model: str, expected: Behavior) -> None:
 
 @pytest.mark.parametrize("model", ["gpt-4o", "mockery", "mock-", "mock-tokens", "mock-tokens-x", "mock-stalling"])
 def test_a_name_that_is_none_is_refused(model: str) -> None:
-    with pytest.raises(ValueError, match="no (model|behaviour)"):
+    with pytest.raises(ValueError, match=r"no (model|behaviour)"):
         parse_behavior(model)
 
 

@@ -1,0 +1,142 @@
+"""Money under attack: more calls than a wallet can pay for, and a server that is killed in the middle."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Iterator
+
+import httpx2
+import openai
+import pytest
+from openai import AsyncOpenAI
+from stage.bill import charge, nano
+from stage.platform import Account, Platform
+from stage.waiting import until
+
+SAYS = [{"role": "user", "content": "one two three"}]
+ATTACK = 200
+AFFORDABLE = 10
+
+
+@pytest.fixture
+def own_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One that a test may kill."""
+    with Platform(tmp_path_factory.mktemp("own")) as running:
+        yield running
+
+
+async def attack(platform: Platform, account: Account, model: str, **options) -> Counter[int]:
+    """Statuses of ATTACK calls at once."""
+
+    async def one() -> int:
+        try:
+            answer = await client.chat.completions.create(model=model, messages=SAYS, max_tokens=100, **options)
+        except openai.APIStatusError as error:
+            return error.status_code
+        if options.get("stream"):
+            assert [chunk async for chunk in answer]
+        return 200
+
+    url = platform.base_url + "/v1"
+    async with AsyncOpenAI(base_url=url, api_key=account.key, max_retries=0, timeout=60) as client:
+        return Counter(await asyncio.gather(*(one() for _ in range(ATTACK))))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_wallet_pays_for_as_many_calls_as_it_can_hold(platform: Platform, stream: bool) -> None:
+    """200 at once on credit for 10 holds; no settle frees money in time, so 10 are served and 190 refused."""
+    account = platform.account("0")
+    with platform.client(account) as client, pytest.raises(openai.APIStatusError) as caught:
+        client.chat.completions.create(
+            model="mock-delay-1500", messages=SAYS, max_tokens=100, stream=stream, user=f"attack-{account.number}"
+        )
+    needed = nano(caught.value.body["needed"])
+    platform.top_up(account, AFFORDABLE * needed)
+    user = f"attack-{account.number}"
+    statuses = asyncio.run(attack(platform, account, "mock-delay-1500", stream=stream, user=user))
+    assert statuses == {200: AFFORDABLE, 402: ATTACK - AFFORDABLE}
+    assert len(platform.mock.asked(user)) == AFFORDABLE, "the refused ones were not sent upstream"
+    wallet = platform.settled_wallet(account)
+    assert wallet.paid == AFFORDABLE * (needed - charge(3, 10))
+    assert [record["charge"] for record in platform.records(account)] == [charge(3, 10)] * AFFORDABLE
+    assert platform.run("audit").returncode == 0
+
+
+def test_a_killed_server_leaves_nothing_held_and_bills_what_it_completed(own_platform: Platform) -> None:
+    """kill -9 under load; every answer a client saw whole is billed once, no other is, and no hold stays."""
+    account = own_platform.account("1000.00")
+    completed = asyncio.run(_load_until_killed(own_platform, account))
+    assert completed, "some calls were through before the kill"
+    own_platform.restart()
+    wallet = own_platform.settled_wallet(account)
+    records = {record["call"]: record for record in own_platform.records(account)}
+    billed = [record for record in records.values() if record["charge"]]
+    assert nano("1000.00") - wallet.paid == sum(record["charge"] for record in billed)
+    receipts = {request_id: own_platform.receipt(account, request_id) for request_id in completed}
+    assert {receipt["status"] for receipt in receipts.values()} == {"completed"}
+    assert {nano(receipt["charge"]) for receipt in receipts.values()} == {charge(3, 50)}
+    # The upstream's own journal: nothing is billed that it did not complete, and nobody is billed twice.
+    answered = [asked["entry"]["complete"] for asked in own_platform.mock.asked("load")]
+    assert len(completed) <= len(billed) <= sum(answered)
+    crashed = [record for record in records.values() if not record["charge"]]
+    assert len(records) == len(billed) + len(crashed)
+    assert all(record["output"] == 0 for record in crashed)
+    assert own_platform.run("audit").returncode == 0
+    with own_platform.client(account) as client:
+        assert client.chat.completions.create(model="mock", messages=SAYS).usage
+
+
+async def _load_until_killed(platform: Platform, account: Account) -> list[str]:
+    """Ids of the answers that were read to their end, streamed and not, before and while the server was killed."""
+    completed: list[str] = []
+    enough = asyncio.Event()
+
+    async def caller(number: int) -> None:
+        model = ("mock-tokens-50", "mock-chunk-delay-20-tokens-50", "mock-delay-1500-tokens-50")[number % 3]
+        stream = number % 2 == 0
+        while True:
+            try:
+                async with client.chat.completions.with_streaming_response.create(
+                    model=model, messages=SAYS, stream=stream, user="load", max_tokens=100
+                ) as answer:
+                    body = await answer.read()
+            except (openai.APIConnectionError, httpx2.TransportError):
+                # The second is a body that broke off.
+                return
+            if not stream or body.rstrip().endswith(b"data: [DONE]"):
+                completed.append(answer.headers["x-request-id"])
+            if len(completed) >= 60:
+                enough.set()
+
+    url = platform.base_url + "/v1"
+    async with AsyncOpenAI(base_url=url, api_key=account.key, max_retries=0, timeout=60) as client:
+        callers = [asyncio.create_task(caller(number)) for number in range(24)]
+        await enough.wait()
+        platform.server.kill()
+        await asyncio.gather(*callers)
+    return completed
+
+
+def test_a_stopped_server_finishes_its_streams(own_platform: Platform) -> None:
+    """SIGTERM: a running stream ends as if nothing had happened, and is paid; new connections are refused."""
+    account = own_platform.account()
+    with own_platform.client(account) as client:
+        chunks = client.chat.completions.create(
+            model="mock-chunk-delay-20-tokens-50", messages=SAYS, stream=True, stream_options={"include_usage": True}
+        )
+        next(chunks)
+        own_platform.server.signal(signal.SIGTERM)
+        until(lambda: not _accepts(own_platform), "new connections to be refused")
+        last = list(chunks)[-1]
+    assert last.usage.completion_tokens == 50
+    assert own_platform.server.wait() == 0
+    assert own_platform.settled_wallet(account).paid == nano("10.00") - charge(3, 50)
+    own_platform.restart()
+
+
+def _accepts(platform: Platform) -> bool:
+    try:
+        with platform.dialogue():
+            return True
+    except OSError:
+        return False
