@@ -1,0 +1,96 @@
+"""The home page: what it is, what it costs at every tier, how to make the first call."""
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from puyun.catalog.model import TIERS, Kind, Model, Tier
+from puyun.kit.clock import Instant
+from puyun.metering.usage import Usage
+from puyun.portal.board import PriceBoard
+from puyun.portal.pricelist import Entry, by_model, kinds, parse_query, select, vendors
+from puyun.pricing.offers import Offer, OfferList
+from puyun.pricing.pricebook import PriceBook
+from puyun.pricing.rate import Line, lines, rate
+from puyun.web.site import Site
+
+MAIN_METERS = ("input", "cached_input", "cache_write", "output")
+"""Meters with a column of their own; the others are named beside their amount."""
+
+EXAMPLE = Usage(input=1200, output=350)
+"""The call of the example receipt."""
+
+_PREFERRED = (Tier.FLEX, Tier.TEST, Tier.ENTERPRISE)
+
+
+class Example(msgspec.Struct, frozen=True):
+    """A receipt as a call of today would leave it. `charge` in nano-units."""
+
+    model: Model
+    tier: Tier
+    lines: list[Line]
+    charge: int
+
+
+class Home:
+    def __init__(self, site: Site, board: PriceBoard) -> None:
+        self._site = site
+        self._board = board
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/", self.page)]
+
+    def page(self, request: Request) -> Response:
+        offers = self._board.current()
+        query = parse_query(request.query_params)
+        entries = select(offers.offers, query)
+        shown = [offer for entry in entries for offer in entry.offers]
+        context: dict[str, object] = {
+            "query": query,
+            "entries": entries,
+            "offers": offers,
+            "models": len(by_model(offers.offers)),
+            "kinds": kinds(offers.offers),
+            "vendors": vendors(offers.offers),
+            "tiers": TIERS,
+            "meters": columns(shown),
+            "others": any(other_meters(offer) for offer in shown),
+            "other_meters": other_meters,
+            "changes": announced(offers),
+            "example": example(offers, self._board.source().book, self._site.clock.now()),
+        }
+        return self._site.render(request, "home.html", context)
+
+
+def columns(offers: Sequence[Offer]) -> list[str]:
+    """The main meters that somebody has a price for; input and output always."""
+    own = frozenset[str]().union(*(offer.own for offer in offers))
+    return [meter for meter in MAIN_METERS if meter in own or meter in {"input", "output"}]
+
+
+def other_meters(offer: Offer) -> list[str]:
+    """Meters with a price of their own and no column; one that is billed as another meter needs no words."""
+    return [meter for meter in offer.prices if meter not in MAIN_METERS and meter in offer.own]
+
+
+def announced(offers: OfferList) -> list[tuple[Instant, list[Entry]]]:
+    """Announced changes by their date, soonest first."""
+    found: dict[Instant, list[Offer]] = {}
+    for offer in offers.offers:
+        if offer.next is not None:
+            found.setdefault(offer.next.effective_from, []).append(offer)
+    return [(start, by_model(found[start])) for start in sorted(found)]
+
+
+def example(offers: OfferList, book: PriceBook, now: Instant) -> Example | None:
+    """What an ordinary chat call costs, by the rates in force; None when no chat model is sold."""
+    chat = [offer for offer in offers.offers if offer.model.kind is Kind.CHAT and "output" in offer.prices]
+    for tier in _PREFERRED:
+        for offer in chat:
+            rates = book.rates(offer.model.name, tier, now) if offer.tier is tier else None
+            if rates is not None:
+                return Example(offer.model, tier, lines(EXAMPLE, rates), rate(EXAMPLE, rates).amount)
+    return None

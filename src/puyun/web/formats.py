@@ -1,0 +1,86 @@
+"""How numbers, money and moments are written on a page. Exact: money is text made from integers, never a float."""
+
+from collections.abc import Callable
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_percent, get_currency_symbol
+
+from puyun.kit.clock import Instant, to_datetime
+from puyun.kit.money import format_amount, format_price
+from puyun.web.language import Language
+
+_THOUSAND = 1000
+
+
+class Formats:
+    """The filters of one language's templates. Prices are micro-units per million tokens, money nano-units."""
+
+    def __init__(self, language: Language, currency: str) -> None:
+        self._locale = language.locale
+        self._symbol = currency_symbol(currency)
+
+    def price(self, micro: int) -> str:
+        """`$2.50`"""
+        return self._symbol + grouped(format_price(micro))
+
+    def money(self, nano: int) -> str:
+        """`$0.008755`, and a true minus sign for debts."""
+        text = grouped(format_amount(nano))
+        return f"−{self._symbol}{text[1:]}" if text.startswith("-") else self._symbol + text
+
+    def date(self, instant: Instant) -> str:
+        return format_date(to_datetime(instant).date(), "medium", self._locale)
+
+    def moment(self, instant: Instant) -> str:
+        return format_datetime(to_datetime(instant), "medium", locale=self._locale) + " UTC"
+
+    def share(self, part: int, whole: int) -> str:
+        """A percentage with one decimal place."""
+        return format_percent(part / whole if whole else 0, "#,##0.0%", self._locale)
+
+    def filters(self) -> dict[str, Callable[..., str]]:
+        return {
+            "price": self.price,
+            "plain_price": format_price,
+            "money": self.money,
+            "plain_money": format_amount,
+            "count": count,
+            "short": short_count,
+            "date": self.date,
+            "moment": self.moment,
+            "clock": clock,
+            "iso": iso,
+            "share": self.share,
+        }
+
+
+def currency_symbol(currency: str) -> str:
+    """The shortest sign that CLDR knows in our languages: a site has one currency and names it in words beside."""
+    return min((get_currency_symbol(currency, language.locale) for language in Language), key=len)
+
+
+def grouped(decimal: str) -> str:
+    """`1234567.50` -> `1,234,567.50`; both languages group alike."""
+    whole, point, fraction = decimal.removeprefix("-").partition(".")
+    return f"{'-' * decimal.startswith('-')}{int(whole):,}{point}{fraction}"
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def short_count(number: int) -> str:
+    """A context length as people say it: 128000 -> `128K`, 1048576 -> `1M`; exact below a thousand."""
+    for size, letter in ((_THOUSAND**2, "M"), (_THOUSAND, "K")):
+        if number >= size:
+            tenths = number * 10 // size
+            return f"{tenths // 10}.{tenths % 10}".removesuffix(".0") + letter
+    return str(number)
+
+
+def clock(instant: Instant) -> str:
+    return f"{to_datetime(instant):%H:%M:%S} UTC"
+
+
+def iso(instant: Instant) -> str:
+    return f"{to_datetime(instant):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,18 @@
+// Everything here makes pages quicker, nothing here makes them work: they read and submit without it.
+import { followPrices } from "./live.js";
+import { makeTabs } from "./tabs.js";
+import { watchThemeSwitch } from "./theme.js";
+
+watchThemeSwitch();
+document.querySelectorAll("[data-tabs]").forEach(makeTabs);
+if (document.getElementById("prices")) followPrices();
+
+document.addEventListener("keydown", (event) => {
+  const typing = event.target instanceof Element && event.target.closest("input, select, textarea, [contenteditable]");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  const field = document.querySelector(`[data-shortcut="${CSS.escape(event.key)}"]`);
+  if (field) {
+    event.preventDefault();
+    field.focus();
+  }
+});

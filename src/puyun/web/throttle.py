@@ -1,0 +1,32 @@
+"""How long to wait after failed sign-ins. Pure: the counts lie in the database and are shared by all processes."""
+
+from ipaddress import IPv6Address, ip_address
+
+from puyun.kit.clock import HOUR, MINUTE, SECOND, Instant
+
+FREE_BY_EMAIL = 5
+FREE_BY_ADDRESS = 20
+FORGOTTEN_AFTER = HOUR
+"""A subject that was left alone for this long starts afresh."""
+
+_FIRST = 5 * SECOND
+_LONGEST = 15 * MINUTE
+
+
+def locked_until(failures: int, free: int, now: Instant) -> Instant:
+    """After the free tries each failure doubles the wait, from 5 seconds to 15 minutes."""
+    over = failures - free
+    if over < 0:
+        return now
+    return Instant(now + min(_FIRST << min(over, 16), _LONGEST))
+
+
+def network_of(address: str) -> str:
+    """An IPv4 address, or the /64 of an IPv6 one: whoever has one address of it has them all."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is None:
+        return str(IPv6Address(int(parsed) >> 64 << 64)) + "/64"
+    return str(parsed)
