@@ -7,7 +7,7 @@ expected; a setting nobody knows is refused with the nearest name.
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, cast
 from urllib.parse import urlsplit
@@ -28,6 +28,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     )
     port: Annotated[int, Meta(ge=0, le=65_535, description="port to listen on; 0 takes a free one")] = 8000
     shutdown_seconds: Annotated[Seconds, Meta(description="how long running calls may go on after a stop signal")] = 30
+    trusted_proxies: Annotated[
+        str, Meta(description="networks whose `X-Forwarded-For` is believed, separated by commas; empty for none")
+    ] = ""
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,9 +195,25 @@ def _check(settings: Settings, found: Mapping[str, Found]) -> None:
     proxy = settings.upstream.proxy
     if proxy and not _is_proxy(proxy):
         raise refuse("upstream.proxy", "is wrong; expected http://HOST:PORT")
+    for network in networks(settings.server.trusted_proxies):
+        if not _is_network(network):
+            raise refuse("server.trusted_proxies", f"{network!r} is no network; expected such as 10.0.0.0/8")
     host = settings.server.host
     if not _is_host(host):
         raise refuse("server.host", f"{host!r} is no address or host name")
+
+
+def networks(text: str) -> list[str]:
+    """The parts of a comma-separated setting."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_proxy(url: str) -> bool:

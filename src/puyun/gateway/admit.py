@@ -44,7 +44,9 @@ class Admission(msgspec.Struct, frozen=True):
     open_ended: bool
 
 
-class _Credentials(msgspec.Struct):
+class Credentials(msgspec.Struct):
+    """What a request's headers say about who calls."""
+
     secret: bytes | None = None
     tier: str | None = None
     forwarded: str | None = None
@@ -58,9 +60,8 @@ def admit(
     proxies: tuple[IPv4Network | IPv6Network, ...],
 ) -> Admission:
     """Everything that can be decided from memory. Raises PuyunError for every row of DESIGN 4.2 up to the hold."""
-    given = _credentials(exchange.headers)
-    key = authenticate(keys, given.secret, now)
-    check_address(key, exchange.peer, given.forwarded, proxies)
+    given = credentials_of(exchange.headers)
+    key = identify(given, exchange.peer, keys, now, proxies)
     request, fields = decode_request(exchange.endpoint, exchange.body)
     sold = snapshot.sold.get(request.model)
     if sold is None or (key.models and request.model not in key.models):
@@ -82,22 +83,29 @@ def admit(
     return Admission(key, sold, request, fields, tier, rates, amount, outputs, open_ended)
 
 
-def authenticate(keys: dict[bytes, Key], secret: bytes | None, now: Instant) -> Key:
-    """The key a secret belongs to. Raises PuyunError 401, the same for unknown, revoked and expired keys."""
-    if secret is None:
+def identify(
+    given: Credentials,
+    peer: str,
+    keys: dict[bytes, Key],
+    now: Instant,
+    proxies: tuple[IPv4Network | IPv6Network, ...],
+) -> Key:
+    """The key that is used, from where it may be. Raises PuyunError 401 (one answer for unknown, revoked and expired
+    keys) and 403.
+    """
+    if given.secret is None:
         text = "No API key was sent. Send it as `Authorization: Bearer sk-puyun-…` or in `x-api-key`."
         raise PuyunError("invalid_api_key", 401, text)
-    key = keys.get(fingerprint(secret.decode("latin-1")))
+    key = keys.get(fingerprint(given.secret.decode("latin-1")))
     if key is None or not key.active or (key.expires_at is not None and now >= key.expires_at):
         text = "The API key is unknown, revoked or expired. Check it, or create one in the portal under Keys."
         raise PuyunError("invalid_api_key", 401, text)
+    if key.networks:
+        _check_address(key, peer, given.forwarded, proxies)
     return key
 
 
-def check_address(key: Key, peer: str, forwarded: str | None, proxies: tuple[IPv4Network | IPv6Network, ...]) -> None:
-    """Raises PuyunError 403 when the key is bound to networks and the caller is in none of them."""
-    if not key.networks:
-        return
+def _check_address(key: Key, peer: str, forwarded: str | None, proxies: tuple[IPv4Network | IPv6Network, ...]) -> None:
     address = ip_address(peer) if peer else None
     if forwarded and address is not None and any(address in network for network in proxies):
         try:
@@ -128,8 +136,9 @@ def refusal(refused: Refused) -> PuyunError:
 NO_RETRY = {"x-should-retry": "false"}
 
 
-def _credentials(headers: list[tuple[bytes, bytes]]) -> _Credentials:
-    given = _Credentials()
+def credentials_of(headers: list[tuple[bytes, bytes]]) -> Credentials:
+    """The secret, the tier asked for by header, and who a proxy says is calling."""
+    given = Credentials()
     for name, value in headers:
         if name == b"authorization":
             scheme, _, secret = value.partition(b" ")

@@ -1,5 +1,7 @@
 """The end of a call: what was used, what it costs, and the one settle that makes it so."""
 
+from time import perf_counter
+
 import msgspec
 
 from puyun.gateway.running import Call
@@ -27,13 +29,13 @@ class PaidOutcome(msgspec.Struct, frozen=True):
     reading: Reading
 
 
-async def finish(call: Call, outcome: FreeOutcome | PaidOutcome, ledger: LedgerWriter, now: float) -> Settled:
+async def finish(call: Call, outcome: FreeOutcome | PaidOutcome, ledger: LedgerWriter) -> Settled:
     """Settle or void, durably. Raises PuyunError 503 when the database refuses; the call is free then.
 
     It is the last word on a call: repeating it gets the first answer.
     """
     try:
-        settled = await ledger.ask(_record(call, outcome, now))
+        settled = await ledger.ask(_record(call, outcome))
     except LedgerUnavailableError:
         raise unavailable() from None
     return _accept(settled)
@@ -52,7 +54,7 @@ def _accept(outcome: Outcome) -> Settled:
     return outcome
 
 
-def _record(call: Call, outcome: FreeOutcome | PaidOutcome, now: float) -> UsageRecord:
+def _record(call: Call, outcome: FreeOutcome | PaidOutcome) -> UsageRecord:
     admission = call.admission
     flags, exact, usage, error = Flag(0), 0, NO_USAGE, None
     if isinstance(outcome, PaidOutcome):
@@ -79,6 +81,6 @@ def _record(call: Call, outcome: FreeOutcome | PaidOutcome, now: float) -> Usage
         attempts=call.attempts,
         queue_ms=int((call.leased_at - call.started_at) * 1000),
         ttft_ms=call.ttft_ms,
-        total_ms=int((now - call.started_at) * 1000),
+        total_ms=int((perf_counter() - call.started_at) * 1000),
         error=error,
     )

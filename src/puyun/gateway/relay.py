@@ -1,7 +1,7 @@
 """An upstream's answer on its way to the client: whole, or as a stream. The last byte waits for the settle."""
 
-import asyncio
 from contextlib import suppress
+from time import perf_counter
 
 import msgspec
 
@@ -25,21 +25,19 @@ from puyun.storage.writer import LedgerWriter
 
 ANSWER_MAX = 64 * 1024 * 1024
 
-Loop = asyncio.AbstractEventLoop
 
-
-async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter, loop: Loop) -> None:
+async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
     """Read the answer to its end, settle, then send it. Raises PuyunError, UpstreamClosedError: nothing was sent."""
     answer = _answer_of(lease)
     try:
         body = await answer.read_all(ANSWER_MAX)
     except (UpstreamLostError, UpstreamTimeoutError) as error:
         raise _broken(error) from None
-    call.answered_at = answered = loop.time()
+    call.answered_at = answered = perf_counter()
     reading = _read_whole(call, body)
     names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
     call.step(CallEvent.FINISH)
-    settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger, answered)
+    settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger)
     cost = format_amount(settled.charge)
     sent = openai.encode_answer(body, call.tier, cost, names)
     head = answer_head(
@@ -47,12 +45,12 @@ async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter, loop: Loop
         request_id=call.request_id.encode(),
         tier=call.tier.value.encode(),
         cost=cost,
-        timing=_timing(call, loop.time()),
+        timing=_timing(call, perf_counter()),
     )
     call.exchange.respond(head, sent)
 
 
-async def relay_stream(call: Call, lease: Lease, ledger: LedgerWriter, loop: Loop) -> None:
+async def relay_stream(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
     """Pass events on as they come; then settle; then complete. Raises PuyunError only while nothing was sent."""
     answer = _answer_of(lease)
     options = call.admission.request.stream_options
@@ -60,10 +58,10 @@ async def relay_stream(call: Call, lease: Lease, ledger: LedgerWriter, loop: Loo
     events = StreamFilter(tier=call.tier, names=names, wants_usage=bool(options and options.include_usage))
     broken: PuyunError | None = None
     try:
-        await _pump(call, answer, events, loop)
+        await _pump(call, answer, events)
         await _read_to_end(answer, events)
     except UpstreamClosedError:
-        await _left(call, events, ledger, loop)
+        await _left(call, events, ledger)
         return
     except (UpstreamLostError, UpstreamTimeoutError) as error:
         broken = None if events.complete else _broken(error)
@@ -73,10 +71,10 @@ async def relay_stream(call: Call, lease: Lease, ledger: LedgerWriter, loop: Loo
         broken = upstream_error("The upstream provider ended the answer before it was complete.")
     if broken is not None and not call.ttft_ms:
         raise broken
-    await _complete(call, events, broken, ledger, loop)
+    await _complete(call, events, broken, ledger)
 
 
-async def _pump(call: Call, answer: Answer, events: StreamFilter, loop: Loop) -> None:
+async def _pump(call: Call, answer: Answer, events: StreamFilter) -> None:
     """The per-chunk path: no task, no timer, no await but the next bytes and a client that reads slowly."""
     exchange = call.exchange
     while not events.done and not events.failed and (piece := await answer.read()):
@@ -84,7 +82,7 @@ async def _pump(call: Call, answer: Answer, events: StreamFilter, loop: Loop) ->
         if not passed:
             continue
         if not call.ttft_ms:
-            _begin(call, loop.time())
+            _begin(call, perf_counter())
         exchange.write(passed)
         if exchange.congested:
             await exchange.drain()
@@ -109,33 +107,31 @@ def _begin(call: Call, now: float) -> None:
     call.exchange.start(head)
 
 
-async def _complete(
-    call: Call, events: StreamFilter, broken: PuyunError | None, ledger: LedgerWriter, loop: Loop
-) -> None:
+async def _complete(call: Call, events: StreamFilter, broken: PuyunError | None, ledger: LedgerWriter) -> None:
     """Settle what was read, or void what broke; then the events that say so, in good order."""
     if not call.ttft_ms:
-        _begin(call, loop.time())
+        _begin(call, perf_counter())
     reading = events.close(_input_estimate(call))
     try:
         if broken is not None:
             call.step(CallEvent.FAIL)
-            await finish(call, FreeOutcome(Status.FAILED, broken.code), ledger, loop.time())
+            await finish(call, FreeOutcome(Status.FAILED, broken.code), ledger)
             last = sse.encode(openai.encode_error(broken, call.request_id))
         else:
             call.step(CallEvent.FINISH)
-            settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger, loop.time())
+            settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger)
             last = events.ending(reading, format_amount(settled.charge))
     except PuyunError as error:
         last = sse.encode(openai.encode_error(error, call.request_id))
     call.exchange.end(last)
 
 
-async def _left(call: Call, events: StreamFilter, ledger: LedgerWriter, loop: Loop) -> None:
+async def _left(call: Call, events: StreamFilter, ledger: LedgerWriter) -> None:
     """The client is gone: it pays what was let through up to here, nothing when nothing was (policies 3 and 4)."""
     call.step(CallEvent.ABANDON)
     reading = events.close(_input_estimate(call)) if events.said else Reading(Usage())
     with suppress(PuyunError):
-        await finish(call, PaidOutcome(Status.CANCELLED, reading), ledger, loop.time())
+        await finish(call, PaidOutcome(Status.CANCELLED, reading), ledger)
     call.exchange.end(b"")
 
 

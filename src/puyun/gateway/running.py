@@ -2,10 +2,10 @@
 
 from puyun.catalog.model import Tier
 from puyun.catalog.snapshot import SoldModel
+from puyun.egress.target import Target
 from puyun.gateway.admit import Admission
 from puyun.gateway.call import CallEvent, CallState, step
 from puyun.gateway.front import Exchange
-from puyun.gateway.target import Target
 from puyun.gateway.upstream import Connection
 from puyun.kit.ids import request_id
 from puyun.protocol import openai

@@ -1,12 +1,12 @@
 """One coroutine per call: admit, hold, lease, relay, finish. It awaits the hold, the lease, the answer and the settle."""
 
-import asyncio
 import logging
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network
+from time import perf_counter
 
 from puyun.catalog.snapshot import Key
-from puyun.gateway.admit import admit, affordable_output, refusal
+from puyun.gateway.admit import Admission, admit, affordable_output, refusal
 from puyun.gateway.call import HELD_STATES, CallEvent, CallState
 from puyun.gateway.dispatch import Dispatcher, Seats
 from puyun.gateway.finish import FreeOutcome, finish, unavailable
@@ -15,7 +15,7 @@ from puyun.gateway.relay import relay_stream, relay_whole
 from puyun.gateway.running import Call
 from puyun.gateway.upstream import Pool, UpstreamClosedError
 from puyun.gateway.wording import error_answer
-from puyun.kit.clock import Clock
+from puyun.kit.clock import Clock, Instant
 from puyun.kit.errors import Blame, PuyunError
 from puyun.kit.ids import CallSequence, request_id
 from puyun.ledger.command import Held, Hold, Refused
@@ -48,14 +48,15 @@ class DataPlane:
         self.idle_seconds = 75.0
         self.snapshot: Snapshot = EMPTY
         self.keys: dict[bytes, Key] = {}
+        self.admits = False
+        """Whether calls are taken: the catalogue and the keys have been read, and lately confirmed."""
         self.seats = seats
         self.pool = pool
         self._clock = clock
         self._ledger = ledger
         self._sequence = sequence
         self._dispatcher = dispatcher
-        self._proxies = proxies
-        self._loop = asyncio.get_running_loop()
+        self.proxies = proxies
 
     def refuse(self, status: int, code: str, message: str) -> tuple[bytes, bytes]:
         """Head and body of an error before there is a call."""
@@ -68,10 +69,10 @@ class DataPlane:
     async def serve(self, exchange: Exchange) -> None:
         """Answer one exchange, whatever happens. An admitted call leaves exactly one usage record (I9)."""
         now = self._clock.now()
-        started = self._loop.time()
+        started = perf_counter()
         call_id = self._sequence.next(now)
         try:
-            admission = admit(exchange, self.keys, self.snapshot, now, self._proxies)
+            admission = self._admit(exchange, now)
         except PuyunError as error:
             exchange.respond(*error_answer(error, request_id(0, call_id)))
             return
@@ -91,6 +92,11 @@ class DataPlane:
             log.exception("call_bug", extra={"request_id": call.request_id})
             await self._fail(call, _bug())
 
+    def _admit(self, exchange: Exchange, now: Instant) -> Admission:
+        if not self.admits:
+            raise unavailable()
+        return admit(exchange, self.keys, self.snapshot, now, self.proxies)
+
     async def _hold(self, call: Call) -> None:
         """Nothing goes upstream before this has returned. Raises PuyunError 402, 503; UpstreamClosedError."""
         admission = call.admission
@@ -109,14 +115,14 @@ class DataPlane:
             raise UpstreamClosedError
 
     async def _relay(self, call: Call) -> None:
-        call.leased_at = self._loop.time()
+        call.leased_at = perf_counter()
         lease = await self._dispatcher.open(call)
         try:
             call.leased(lease.target.id, lease.attempts)
             if call.stream:
-                await relay_stream(call, lease, self._ledger, self._loop)
+                await relay_stream(call, lease, self._ledger)
             else:
-                await relay_whole(call, lease, self._ledger, self._loop)
+                await relay_whole(call, lease, self._ledger)
         finally:
             call.exchange.on_gone = None
             lease.release(self.pool)
@@ -128,7 +134,7 @@ class DataPlane:
         elif call.state in HELD_STATES:
             call.step(CallEvent.FAIL)
             try:
-                await finish(call, FreeOutcome(Status.FAILED, error.code), self._ledger, self._loop.time())
+                await finish(call, FreeOutcome(Status.FAILED, error.code), self._ledger)
             except PuyunError as worse:
                 error = worse
         exchange = call.exchange
@@ -144,7 +150,7 @@ class DataPlane:
         if call.state in HELD_STATES:
             call.step(CallEvent.ABANDON)
             with suppress(PuyunError):
-                await finish(call, FreeOutcome(Status.CANCELLED, None), self._ledger, self._loop.time())
+                await finish(call, FreeOutcome(Status.CANCELLED, None), self._ledger)
         call.exchange.end(b"")
 
 

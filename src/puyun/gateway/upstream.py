@@ -10,8 +10,8 @@ from typing import Any
 
 import httptools
 
-from puyun.gateway.connect import Connector
-from puyun.gateway.target import Target
+from puyun.egress.connect import Connector
+from puyun.egress.target import Target
 
 IDLE_MAX = 256
 """Idle connections kept for one origin."""

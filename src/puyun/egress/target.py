@@ -34,6 +34,10 @@ class Target(msgspec.Struct, frozen=True):
     def id(self) -> int:
         return self.candidate.id
 
+    def at(self, candidate: Candidate) -> "Target":
+        """The same place for another deployment."""
+        return msgspec.structs.replace(self, candidate=candidate)
+
 
 def target_of(candidate: Candidate) -> Target:
     """Raises Secretless."""

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from puyun.gateway.target import Target
+from puyun.egress.target import Target
 
 PROXY_ANSWER_MAX = 8 * 1024
 

@@ -1,0 +1,59 @@
+"""Who asks, and what an error looks like, for every endpoint in this package."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from puyun.catalog.snapshot import Key
+from puyun.gateway.admit import credentials_of, identify
+from puyun.gateway.finish import unavailable
+from puyun.gateway.serving import DataPlane
+from puyun.kit.clock import Clock
+from puyun.kit.errors import PuyunError
+from puyun.protocol.openai import encode_error
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiDeps:
+    """What the endpoints need; `plane` is the data plane of this process, for its keys and prices."""
+
+    engine: Engine
+    clock: Clock
+    plane: DataPlane
+    currency: str
+
+
+Reader = Callable[[Request, ApiDeps, Key], Response]
+
+
+def reads(deps: ApiDeps, reader: Reader) -> Callable[[Request], Response]:
+    """An endpoint that needs a key. Runs in a thread, since it reads the database."""
+
+    @wraps(reader)
+    def endpoint(request: Request) -> Response:
+        request_id = deps.plane.mint_request_id()
+        try:
+            given = credentials_of(request.headers.raw)
+            peer = request.client.host if request.client else ""
+            key = identify(given, peer, deps.plane.keys, deps.clock.now(), deps.plane.proxies)
+            response = reader(request, deps, key)
+        except PuyunError as error:
+            response = failure(error, request_id)
+        except OperationalError:
+            response = failure(unavailable(), request_id)
+        response.headers["x-request-id"] = request_id
+        response.headers["access-control-allow-origin"] = "*"
+        return response
+
+    return endpoint
+
+
+def failure(error: PuyunError, request_id: str) -> Response:
+    """The error in the OpenAI dialect."""
+    body = encode_error(error, request_id)
+    return Response(body, error.status, error.headers, media_type="application/json")

@@ -1,0 +1,50 @@
+"""Routes of the customers' read API and of the process's health; every other path goes on to the pages."""
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from puyun.api import reads as read
+from puyun.api.access import ApiDeps, failure, reads
+from puyun.kit.errors import PuyunError
+
+ALLOWED = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-methods": "GET, POST, OPTIONS",
+    "access-control-allow-headers": "*",
+    "access-control-max-age": "86400",
+}
+
+
+def create_api(deps: ApiDeps, pages: ASGIApp) -> Starlette:
+    """One application for everything that is not a data-plane call."""
+
+    def ready(_request: Request) -> Response:
+        answers = deps.plane.admits
+        return JSONResponse({"ready": answers}, 200 if answers else 503)
+
+    def healthy(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    def unknown(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(None, 204, ALLOWED)
+        paths = ", ".join(sorted(endpoint.decode() for endpoint in deps.plane.endpoints))
+        text = f"There is no {request.method} {request.url.path}. Calls are POST {paths}; see /docs for the rest."
+        status = 405 if request.url.path.encode() in deps.plane.endpoints else 404
+        return failure(PuyunError("not_found", status, text), deps.plane.mint_request_id())
+
+    routes = [
+        Route("/healthz", healthy),
+        Route("/readyz", ready),
+        Route("/v1/models", reads(deps, read.models)),
+        Route("/v1/models/{id:path}", reads(deps, read.model)),
+        Route("/v1/balance", reads(deps, read.balance)),
+        Route("/v1/usage", reads(deps, read.usage)),
+        Route("/v1/receipts/{id}", reads(deps, read.receipt)),
+        Route("/v1/{rest:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
+        Mount("/", pages),
+    ]
+    return Starlette(routes=routes)

@@ -1,0 +1,79 @@
+"""Noticing what others changed: catalogue, prices and keys reach the data plane within a second."""
+
+import asyncio
+import logging
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from puyun.egress.target import Secretless, Target, target_of
+from puyun.gateway.serving import DataPlane
+from puyun.storage.engine import reading
+from puyun.storage.snapshots import Snapshot, load_keys, load_snapshot, revisions
+
+EVERY_SECONDS = 0.5
+
+UNCONFIRMED_SECONDS = 30.0
+"""A process that could not read the database for this long takes no more calls: prices and keys may have changed."""
+
+log = logging.getLogger("puyun.refresh")
+
+
+class Refresh:
+    """Reads the revisions often, everything else when they moved."""
+
+    def __init__(self, engine: Engine, plane: DataPlane) -> None:
+        self._engine = engine
+        self._plane = plane
+        self._catalog = -1
+        self._identity = -1
+        self._confirmed_at = 0.0
+        self.overrides: dict[str, Target] = {}
+        """Targets by provider name that are known only while the process runs: the embedded model's."""
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await asyncio.to_thread(self.once)
+                self._confirmed_at = loop.time()
+                self._plane.admits = True
+            except SQLAlchemyError as error:
+                log.warning("refresh_failed", extra={"why": str(error.__cause__ or error)})
+                if loop.time() - self._confirmed_at > UNCONFIRMED_SECONDS:
+                    self._plane.admits = False
+
+    def once(self) -> None:
+        """Read what changed. Whole objects are put in place of others, so the data plane never sees half a change.
+
+        Raises SQLAlchemyError.
+        """
+        with reading(self._engine) as connection:
+            now = revisions(connection)
+            snapshot = load_snapshot(connection, now["catalog"]) if now["catalog"] != self._catalog else None
+            changed = load_keys(connection, self._identity) if now["identity"] != self._identity else None
+        if changed:
+            self._plane.keys = self._plane.keys | changed
+        self._identity = now["identity"]
+        if snapshot is not None:
+            self.place(snapshot)
+            self._catalog = now["catalog"]
+
+    def place(self, snapshot: Snapshot) -> None:
+        """Route by this snapshot from now on."""
+        self._plane.seats.targets = self._targets(snapshot)
+        self._plane.snapshot = snapshot
+
+    def _targets(self, snapshot: Snapshot) -> dict[int, Target]:
+        targets: dict[int, Target] = {}
+        for sold in snapshot.sold.values():
+            for candidate in sold.candidates:
+                override = self.overrides.get(candidate.provider.name)
+                try:
+                    targets[candidate.id] = override.at(candidate) if override else target_of(candidate)
+                except Secretless as error:
+                    log.warning(
+                        "provider_without_secret", extra={"provider": candidate.provider.name, "why": str(error)}
+                    )
+        return targets
