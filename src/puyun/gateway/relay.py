@@ -33,7 +33,7 @@ async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
         body = await answer.read_all(ANSWER_MAX)
     except (UpstreamLostError, UpstreamTimeoutError) as error:
         raise _broken(error) from None
-    call.answered_at = answered = perf_counter()
+    call.answered_at = perf_counter()
     reading = _read_whole(call, body)
     names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
     call.step(CallEvent.FINISH)

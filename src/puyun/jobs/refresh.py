@@ -25,8 +25,8 @@ class Refresh:
     def __init__(self, engine: Engine, plane: DataPlane) -> None:
         self._engine = engine
         self._plane = plane
-        self._catalog = -1
-        self._identity = -1
+        self._catalog: int = -1
+        self._identity: int = -1
         self._confirmed_at = 0.0
         self.overrides: dict[str, Target] = {}
         """Targets by provider name that are known only while the process runs: the embedded model's."""
