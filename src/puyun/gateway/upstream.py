@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._unread = 0
         self._head_done = False
         self._done = False
+        self._keep_alive = False
 
     # --- what a call does ----------------------------------------------------------------------------------------
     @property
@@ -114,7 +115,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        return self._done and self.usable and self._parser.should_keep_alive()
+        return self._done and self.usable and self._keep_alive
 
     def close(self, reason: Exception | None = None) -> None:
         """Drop the connection at once; whoever waits on it gets `reason`."""
@@ -196,6 +197,8 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self.status >= 200:
             self._done = True
+            # Asked here, because the parser forgets the framing of a message as soon as this returns.
+            self._keep_alive = self._parser.should_keep_alive()
             self.deadline = float("inf")
         else:
             self._reset()
