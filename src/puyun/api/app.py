@@ -33,8 +33,10 @@ def create_api(deps: ApiDeps, pages: ASGIApp) -> Starlette:
             return Response(None, 204, ALLOWED)
         paths = ", ".join(sorted(endpoint.decode() for endpoint in deps.plane.endpoints))
         text = f"There is no {request.method} {request.url.path}. Calls are POST {paths}; see /docs for the rest."
-        status = 405 if request.url.path.encode() in deps.plane.endpoints else 404
-        return failure(PuyunError("not_found", status, text), deps.plane.mint_request_id())
+        error = PuyunError("not_found", 404, text)
+        if request.url.path.encode() in deps.plane.endpoints:
+            error = PuyunError("method_not_allowed", 405, text, headers={"allow": "POST, OPTIONS"})
+        return failure(error, deps.plane.mint_request_id())
 
     routes = [
         Route("/healthz", healthy),
