@@ -11,7 +11,7 @@ from puyun.gateway.serving import DataPlane
 from puyun.storage.engine import reading
 from puyun.storage.snapshots import Snapshot, load_keys, load_snapshot, revisions
 
-EVERY_SECONDS = 0.5
+EVERY_SECONDS = 0.25
 
 UNCONFIRMED_SECONDS = 30.0
 """A process that could not read the database for this long takes no more calls: prices and keys may have changed."""
