@@ -89,7 +89,8 @@ def _incomplete_offers(
             priced = {meter for meter, timeline in meters.items() if amount_at(timeline, moment) is not None}
             if lacking := _lacking(model.kind, priced):
                 since = f" from {format_instant(Instant(moment))} on" if moment > now else ""
-                message = f"a {model.kind} model is priced for {', '.join(sorted(priced))} but not for {lacking}{since}"
+                needs = "a chat model needs both" if model.kind is Kind.CHAT else "it cannot be sold"
+                message = f"priced for {', '.join(sorted(priced))} but not for {lacking}{since}; {needs}"
                 yield Fault(None, price_path(*offer, price.effective_from), message)
                 break
 
