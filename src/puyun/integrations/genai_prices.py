@@ -9,7 +9,8 @@ Which models are in it is a rule over the data, never a list:
    model has one for input.
 3. It is reached through chat completions or embeddings, as far as its name tells (ELSEWHERE).
 4. Its context window is known: to the vendor's record, or to OpenRouter's of the same model.
-5. It is one of the newest GENERATIONS of its family: names that differ in version and date alone.
+5. It is one of the newest GENERATIONS of its family (names that differ in version and date alone), and not a dated
+   snapshot of a model that is there without a date.
 
 Where a vendor's price depends on the length of the prompt or on the time of day, the dearest one is taken: an offer has
 one price, and must not be sold below cost. Announced changes of price are in the file, with their dates.
@@ -247,8 +248,10 @@ def _picks(now: datetime) -> Iterator[_Pick]:
                 family, version, day = _generation(pick.name)
                 families[family].append((version, day, pick))
         for members in families.values():
-            members.sort(key=lambda member: member[:2], reverse=True)
-            yield from (pick for _, _, pick in members[:GENERATIONS])
+            undated = {version for version, day, _ in members if not day}
+            newest = sorted(members, key=lambda member: member[:2], reverse=True)
+            models = [pick for version, day, pick in newest if not day or version not in undated]
+            yield from models[:GENERATIONS]
 
 
 def _pick(source: Source, info: genai.ModelInfo, now: datetime) -> _Pick | None:
