@@ -14,7 +14,7 @@ from puyun.kit.money import format_amount
 from puyun.ledger.command import Reason, Refused
 from puyun.metering.tokens import OUTPUT_DEFAULT, input_bound
 from puyun.pricing.pricebook import Rates
-from puyun.pricing.quote import ceiling, dearest_output
+from puyun.pricing.quote import ceiling
 from puyun.protocol.openai import (
     Body,
     ChatRequest,
@@ -199,7 +199,7 @@ def affordable_output(admission: Admission, available: int) -> int | None:
     """The `max_tokens` to send for a caller who set no end, where the wallet could not pay for the model's longest
     answer: what is held, and what else is there. None leaves it open.
     """
-    price = dearest_output(admission.rates)
+    price = admission.rates.dearest_output
     if not admission.open_ended or not price:
         return None
     most = admission.sold.model.max_output or admission.sold.model.context_length

@@ -9,7 +9,7 @@ from puyun.kit.errors import Blame, PuyunError
 from puyun.ledger.command import Outcome, Settled
 from puyun.ledger.hold import Status
 from puyun.metering.reading import Reading
-from puyun.metering.record import Flag, UsageRecord
+from puyun.metering.record import NO_FLAGS, Flag, UsageRecord
 from puyun.metering.usage import NO_USAGE
 from puyun.pricing.rate import rate
 from puyun.storage.writer import LedgerUnavailableError, LedgerWriter
@@ -56,12 +56,13 @@ def _accept(outcome: Outcome) -> Settled:
 
 def _record(call: Call, outcome: FreeOutcome | PaidOutcome) -> UsageRecord:
     admission = call.admission
-    flags, exact, usage, error = Flag(0), 0, NO_USAGE, None
+    flags, exact, usage, error = NO_FLAGS, 0, NO_USAGE, None
     if isinstance(outcome, PaidOutcome):
         usage, flags = outcome.reading.usage, outcome.reading.flags
         charge = rate(usage, admission.rates)
         exact = charge.exact
-        flags |= Flag.UNPRICED if charge.unpriced else Flag(0)
+        if charge.unpriced:
+            flags |= Flag.UNPRICED
     else:
         error = outcome.error
     return UsageRecord(
@@ -77,7 +78,7 @@ def _record(call: Call, outcome: FreeOutcome | PaidOutcome) -> UsageRecord:
         exact=exact,
         held=call.held,
         price_ids=admission.rates.price_ids,
-        flags=int(flags),
+        flags=flags,
         attempts=call.attempts,
         queue_ms=int((call.leased_at - call.started_at) * 1000),
         ttft_ms=call.ttft_ms,

@@ -133,8 +133,7 @@ class Exchange:
             await self._front.flow.drain()
 
     def _tail(self) -> bytes:
-        dates = [b"%b: %b\r\n" % header for header in self._front.server_state.default_headers]
-        return b"".join(dates) + (b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
+        return self._front.date() + (b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
 
     def _finish(self) -> None:
         self.response_complete = True
@@ -144,6 +143,9 @@ class Exchange:
 
 class Front(HttpToolsProtocol):
     """One connection of a client."""
+
+    _dated: ClassVar[list[tuple[bytes, bytes]]] = []
+    _date: ClassVar[bytes] = b""
 
     def __init__(
         self,
@@ -266,6 +268,14 @@ class Front(HttpToolsProtocol):
         task = self.loop.create_task(self._plane.serve(exchange))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    def date(self) -> bytes:
+        """uvicorn's default headers (the date), as bytes; it makes them anew every second."""
+        headers = self.server_state.default_headers
+        if headers is not Front._dated:
+            Front._dated = headers
+            Front._date = b"".join(b"%b: %b\r\n" % header for header in headers)
+        return Front._date
 
     def exchange_done(self, exchange: Exchange) -> None:
         """Called by the exchange when its last byte was written."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
-from puyun.metering.record import Flag
+from puyun.metering.record import NO_FLAGS, Flag
 from puyun.metering.usage import Usage
 
 COUNT_MAX = 100_000_000
@@ -18,7 +18,7 @@ COUNT_MAX = 100_000_000
 
 class Reading(msgspec.Struct, frozen=True):
     usage: Usage
-    flags: Flag = Flag(0)
+    flags: Flag = NO_FLAGS
 
 
 def read_openai(report: Mapping[str, Any]) -> Reading:
@@ -50,7 +50,7 @@ def read_openai(report: Mapping[str, Any]) -> Reading:
 
 class _Reader:
     def __init__(self) -> None:
-        self.flags = Flag(0)
+        self.flags = NO_FLAGS
 
     def anomaly(self) -> None:
         self.flags |= Flag.ANOMALY

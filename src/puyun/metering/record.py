@@ -21,6 +21,9 @@ class Flag(IntFlag):
     """A bucket had tokens but no rate; it was not charged."""
 
 
+NO_FLAGS = Flag(0)
+
+
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`exact` in pico-units, `held` in nano-units, times in milliseconds. Integers name rows of the catalogue."""
 
@@ -36,7 +39,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     exact: int
     held: int
     price_ids: str
-    flags: int = 0
+    flags: Flag = NO_FLAGS
     attempts: int = 1
     queue_ms: int = 0
     ttft_ms: int = 0

@@ -7,6 +7,7 @@ import msgspec
 
 from puyun.catalog.model import Tier
 from puyun.kit.clock import Instant
+from puyun.metering.usage import INPUT_BUCKETS, OUTPUT_BUCKETS
 
 FALLBACK = {"cached_input": "input", "cache_write": "input", "reasoning": "output"}
 """A meter without a price of its own is priced as another one, by name (DESIGN 4.3)."""
@@ -45,6 +46,10 @@ class Rates(msgspec.Struct, frozen=True):
     """The ids of the rows in `own`, in order: `"12 13"`, as a usage record keeps them."""
     until: Instant | None
     """When the next row takes effect; None when no change is known."""
+    dearest_input: int
+    """Pico-units of the dearest kind of input token that the offer sells; 0 when it sells none."""
+    dearest_output: int
+    """The same for output tokens."""
 
 
 class PriceBook:
@@ -82,13 +87,13 @@ class PriceBook:
         if "input" not in own and "image" not in own:
             return None
         price_ids = " ".join(str(price_id) for price_id in sorted(rate.price_id for rate in own.values()))
-        return Rates(_with_fallbacks(own), own, price_ids, until)
+        return _rates(own, price_ids, until)
 
     def recorded(self, price_ids: str) -> Rates:
         """The rates behind a usage record's `price_ids`, whatever has changed since. Raises KeyError."""
         rows = [self.by_id[int(price_id)] for price_id in price_ids.split()]
         own = {row.meter: Rate(row.amount or 0, row.id) for row in rows}
-        return Rates(_with_fallbacks(own), own, price_ids, None)
+        return _rates(own, price_ids, None)
 
     def upcoming(self, model: str, tier: Tier, now: Instant) -> list[PriceRow]:
         """Announced changes of an offer that have not begun, soonest first."""
@@ -100,9 +105,13 @@ class PriceBook:
         return [row for row in self.by_id.values() if row.model == model]
 
 
-def _with_fallbacks(own: dict[str, Rate]) -> dict[str, Rate]:
+def _rates(own: dict[str, Rate], price_ids: str, until: Instant | None) -> Rates:
     by_meter = dict(own)
     for meter, other in FALLBACK.items():
         if meter not in own and other in own:
             by_meter[meter] = own[other]
-    return by_meter
+    return Rates(by_meter, own, price_ids, until, _dearest(by_meter, INPUT_BUCKETS), _dearest(by_meter, OUTPUT_BUCKETS))
+
+
+def _dearest(by_meter: dict[str, Rate], meters: tuple[str, ...]) -> int:
+    return max((by_meter[meter].price for meter in meters if meter in by_meter), default=0)

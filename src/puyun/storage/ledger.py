@@ -152,8 +152,8 @@ def _wallet(row: Row) -> Wallet:
 def _record_row(record: UsageRecord, settled: Settled) -> Row:
     usage = record.usage
     flags = record.flags
-    if record.status is not Status.FAILED and record.status is not Status.CRASHED:
-        flags |= Flag.OVERRUN if settled.charge < charge_of(record.exact) else 0
+    if settled.charge < charge_of(record.exact):
+        flags |= Flag.OVERRUN
     return (
         record.org,
         record.call,
@@ -164,7 +164,7 @@ def _record_row(record: UsageRecord, settled: Settled) -> Row:
         TIER_CODE[record.tier],
         TIER_CODE[record.tier_requested],
         STATUS_CODE[record.status],
-        int(flags),
+        flags.value,
         *_buckets(usage),
         record.exact,
         settled.charge,

@@ -55,12 +55,15 @@ class LedgerWriter:
         self._thread.start()
 
     def ask(self, ask: Hold | Grow | UsageRecord) -> asyncio.Future[Outcome]:
-        """The outcome once it is durable. The future raises LedgerUnavailableError."""
+        """The outcome once it is durable. The future raises LedgerUnavailableError.
+
+        The thread is woken when the loop has run what is ready, so that calls which came together commit together.
+        """
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._queue.append(_Waiting(ask, future, self._clock.now()))
         if not self._kicked:
             self._kicked = True
-            self._kick.put(True)
+            self._loop.call_soon(self._kick.put, True)
         return future
 
     async def stop(self) -> None:
