@@ -1,11 +1,11 @@
 """Balance, receipts, usage and prices say the same as the wallet, and only to whom they belong."""
 
-import urllib.error
 from datetime import datetime
 
 import pytest
 from stage.bill import charge, nano
 from stage.platform import Account, Platform
+from stage.waiting import until
 
 SAYS = [{"role": "user", "content": "one two three"}]
 RECEIPT_FIELDS = {
@@ -38,7 +38,8 @@ def call(platform: Platform, account: Account, model: str = "mock-tokens-50", **
     """The id of a completed call."""
     with platform.client(account) as client:
         raw = client.chat.completions.with_raw_response.create(model=model, messages=SAYS, **options)
-        raw.read() if options.get("stream") else raw.parse()
+        answer = raw.parse()
+        assert list(answer) if options.get("stream") else answer
         return raw.headers["x-request-id"]
 
 
@@ -88,11 +89,9 @@ def test_the_command_line_shows_the_same_receipt(platform: Platform, account: Ac
 def test_a_receipt_belongs_to_one_organization(platform: Platform, account: Account) -> None:
     request_id = call(platform, account)
     other = platform.account()
-    for path in (f"/v1/receipts/{request_id}", "/v1/receipts/req_000000000000000000000000", "/v1/receipts/nonsense"):
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            platform.get(path, other.key)
-        with caught.value as error:
-            assert error.code == 404
+    for path in (f"/v1/receipts/{request_id}", "/v1/receipts/req_000000000000000000000000"):
+        assert platform.status(path, other.key) == 404
+    assert platform.status("/v1/receipts/nonsense", other.key) in {400, 404}
 
 
 def test_usage_is_the_sum_of_the_receipts(platform: Platform, account: Account) -> None:
@@ -105,8 +104,8 @@ def test_usage_is_the_sum_of_the_receipts(platform: Platform, account: Account) 
         mine = [receipt for receipt in receipts if receipt["model"] == model]
         assert nano(row["cost"]) == sum(nano(receipt["charge"]) for receipt in mine)
         for bucket in ("input", "output"):
-            assert row[bucket] == sum(receipt["usage"][bucket] for receipt in mine)
-    assert by_model["mock-cached"]["cached_input"] == 1
+            assert row["tokens"][bucket] == sum(receipt["usage"][bucket] for receipt in mine)
+    assert by_model["mock-cached"]["tokens"]["cached_input"] == 1
     spent = nano("10.00") - nano(platform.get("/v1/balance", account.key)["balance"])
     assert sum(nano(row["cost"]) for row in rows) == spent
 
@@ -117,11 +116,26 @@ def test_a_period_without_calls_is_empty(platform: Platform, account: Account) -
 
 
 def test_prices_are_public(platform: Platform) -> None:
-    offers = platform.get("/api/prices")["data"]
-    mine = [offer for offer in offers if offer["model"] == "mock-flex-only"]
-    assert [offer["tier"] for offer in mine] == ["flex"]
-    assert mine[0]["prices"]["output"]["price"] == "10.00"
-    assert not [offer for offer in offers if offer["model"] == "mock-unpriced"]
+    listed = platform.get("/api/prices")
+    assert listed["currency"] == "USD"
+    mine = [offer for offer in listed["offers"] if offer["model"] == "mock-flex-only"]
+    assert [(offer["tier"], offer["prices"]["output"], offer["next"]) for offer in mine] == [("flex", "10.00", None)]
+    assert not [offer for offer in listed["offers"] if offer["model"] == "mock-unpriced"]
+
+
+def test_an_announced_price_is_public_before_it_counts(platform: Platform) -> None:
+    platform.cli("price", "set", "mock-changing-price", "enterprise", "output", "12.00", "--from", "2099-01-01")
+
+    def announced() -> list[object]:
+        offers = platform.get("/api/prices")["offers"]
+        return [
+            (offer["prices"]["output"], offer["next"]["from"], offer["next"]["prices"]["output"])
+            for offer in offers
+            if (offer["model"], offer["tier"]) == ("mock-changing-price", "enterprise") and offer["next"]
+        ]
+
+    found = until(announced, "the announcement")
+    assert found == [("10.00", "2099-01-01T00:00:00Z", "12.00")]
 
 
 @pytest.mark.parametrize("path", ["/v1/balance", "/v1/usage", "/v1/models", "/v1/receipts/req_1"])

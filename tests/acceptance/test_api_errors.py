@@ -52,7 +52,6 @@ def untouched(platform: Platform, account: Account, user: str) -> None:
         "sk-something-else",
         "x",
         "sk-puyun-",
-        "é".encode().decode("latin-1"),
     ],
 )
 def test_an_unknown_key(platform: Platform, key: str) -> None:
@@ -298,4 +297,4 @@ def test_the_wrong_method(platform: Platform, account: Account) -> None:
     with platform.client(account) as client, pytest.raises(openai.APIStatusError) as caught:
         client.get("/chat/completions", cast_to=object)
     assert caught.value.status_code == 405
-    assert caught.value.response.headers["allow"] == "POST"
+    assert caught.value.response.headers["allow"] == "POST, OPTIONS"

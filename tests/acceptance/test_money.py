@@ -4,6 +4,7 @@ import random  # noqa: TID251 - seeded: every run is the same
 import socket
 
 import pytest
+from openai import Stream
 from stage.bill import charge, nano
 from stage.dialogue import post
 from stage.platform import Account, Platform
@@ -37,7 +38,8 @@ def test_the_balance_falls_by_the_sum_of_the_receipts(platform: Platform, accoun
                 stream=dice.random() < 0.5,
                 user=f"sum-{account.number}",
             )
-            raw.read()
+            answer = raw.parse()
+            assert list(answer) if isinstance(answer, Stream) else answer
             ids.append(raw.headers["x-request-id"])
     charges = [nano(platform.receipt(account, request_id)["charge"]) for request_id in ids]
     reported = [
@@ -97,7 +99,7 @@ def test_a_client_that_leaves_a_stream_pays_for_what_was_relayed(platform: Platf
     with platform.dialogue() as dialogue:
         body = chat("mock-chunk-delay-100-tokens-20", stream=True, user=user)
         _, _, headers = dialogue.send(post("/v1/chat/completions", body, account.key)).head()
-        heard = [next(dialogue.chunks()) for _ in range(5)]
+        heard = [dialogue.chunk() for _ in range(5)]
     assert heard
     [entry] = platform.mock.ended(user)
     assert not entry["complete"], "the upstream was closed at once"
@@ -131,7 +133,7 @@ def test_a_client_that_resets_the_connection_is_gone_too(platform: Platform, acc
     with platform.dialogue() as dialogue:
         body = chat("mock-chunk-delay-100-tokens-20", stream=True, user=user)
         dialogue.send(post("/v1/chat/completions", body, account.key)).head()
-        next(dialogue.chunks())
+        dialogue.chunk()
         dialogue.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     [entry] = platform.mock.ended(user)
     assert not entry["complete"]

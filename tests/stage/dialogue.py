@@ -37,7 +37,11 @@ class Dialogue:
         self.socket.settimeout(10)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect(address)
+        try:
+            self.socket.connect(address)
+        except OSError:
+            self.socket.close()
+            raise
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
@@ -87,15 +91,17 @@ class Dialogue:
             headers[name.lower()] = value.strip()
         return int(status), version, headers
 
+    def chunk(self) -> bytes:
+        """The next chunk of a chunked body as it was framed; empty at its end."""
+        size = int(self._take_until(b"\r\n"), 16)
+        data = self._take(size)
+        assert self._take(2) == b"\r\n"
+        return data
+
     def chunks(self) -> Iterator[bytes]:
-        """The chunks of a chunked body as they were framed, up to and without the last, empty one."""
-        while True:
-            size = int(self._take_until(b"\r\n"), 16)
-            if size == 0:
-                assert self._take(2) == b"\r\n", "trailers"
-                return
-            yield self._take(size)
-            assert self._take(2) == b"\r\n"
+        """The chunks up to and without the last, empty one."""
+        while data := self.chunk():
+            yield data
 
     def rest(self) -> bytes:
         """Everything up to the end of the connection."""
