@@ -114,10 +114,11 @@ def show(outcome: Outcome, columns: Sequence[Column], rows: Sequence[Row]) -> No
         screen.print(f"{column.name}: {column.version()}{note}", style="dim", highlight=False)
     titles = {row.name: row.title for row in rows} | {START: "start and rest"}
     for table in (results(outcome, names, titles), bottleneck(outcome, names, rows), budgets(verdicts(outcome))):
-        screen.print()
-        screen.print(table)
+        if table.row_count:
+            screen.print()
+            screen.print(table)
     for fault in outcome.faults:
-        screen.print(f"WRONG BOOKS: {fault}", style="bold red", highlight=False)
+        screen.print(f"FAULT: {fault}", style="bold red", highlight=False)
 
 
 def load(chosen: argparse.Namespace, place: Cores) -> int:

@@ -31,16 +31,19 @@ class Target:
     cores: Cores
 
 
-class FailedCallsError(RuntimeError):
-    """Some calls did not come back whole; figures of a run with errors mean nothing."""
-
-
-def checked(row: Row, report: Report) -> Report:
+def failures(row: Row, report: Report) -> list[str]:
+    """What did not come back whole. Figures of a measure with failures mean nothing."""
     if report.errors or not report.calls:
-        raise FailedCallsError(f"{row.name}: {report.calls} calls completed, errors {report.errors}")
+        return [f"{row.name}: {report.calls} calls completed, errors {report.errors}"]
     if report.events != report.calls * row.events:
-        raise FailedCallsError(f"{row.name}: {report.events} events in {report.calls} streams of {row.events}")
-    return report
+        return [f"{row.name}: {report.events} events in {report.calls} streams of {row.events}"]
+    return []
+
+
+def readings(target: Target) -> tuple[int, int, int, int]:
+    """CPU time so far, in ns: the proxy, the mock, the proxy's core, the load's core."""
+    proxy = cpu_ns(target.pid) if target.pid else 0
+    return proxy, cpu_ns(target.mock.pid), core_busy_ns(target.cores.proxy), core_busy_ns(target.cores.load)
 
 
 def measure(row: Row, shape: Shape, target: Target) -> tuple[Sample, Report]:
@@ -51,29 +54,18 @@ def measure(row: Row, shape: Shape, target: Target) -> tuple[Sample, Report]:
         nonlocal peak
         peak = max(peak, rss_bytes(target.pid) if target.pid else 0)
 
-    cores = target.cores
     began = time.monotonic_ns()
-    before = [
-        cpu_ns(target.pid) if target.pid else 0,
-        cpu_ns(target.mock.pid),
-        core_busy_ns(cores.proxy),
-        core_busy_ns(cores.load),
-    ]
+    before = readings(target)
     # Watching costs the load's core; where a moment's memory is not asked for, the memory after the run will do.
-    report = checked(
-        row, generate_load(target.request, shape, port=target.port, core=cores.load, watch=watch if row.once else None)
+    report = generate_load(
+        target.request, shape, port=target.port, core=target.cores.load, watch=watch if row.once else None
     )
-    after = [
-        cpu_ns(target.pid) if target.pid else 0,
-        cpu_ns(target.mock.pid),
-        core_busy_ns(cores.proxy),
-        core_busy_ns(cores.load),
-    ]
+    after = readings(target)
     window = time.monotonic_ns() - began
     proxy, mock, proxy_core, load_core = (end - start for start, end in zip(before, after, strict=True))
     watch()
     load = report.cpu_seconds * NS
-    units = report.events if row.unit == "event" else report.calls
+    units = max(1, report.events if row.unit == "event" else report.calls)
     sample: Sample = {
         "per_second": report.calls / report.seconds,
         "events_per_second": report.events / report.seconds,

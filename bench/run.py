@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.columns import Column, Site
-from bench.measure import Cores, Sample, Target, measure
+from bench.measure import Cores, Sample, Target, failures, measure
 from bench.native import BUILD, Mock
 from bench.proc import cpu_ns, rss_bytes
 from bench.process import Process, free_port, wait_ready
@@ -137,9 +137,12 @@ def run_one(row: Row, stand: Standing, target: Target, outcome: Outcome, *, cold
     shape = row.gentle if stand.column.gentle else row.full
     if row.once and stand.pid is None:
         return
-    if cold and (short := warm_up(shape)):
-        _, report = measure(row, short, target)
+    for kept, part in ((False, warm_up(shape) if cold else None), (True, shape)):
+        if part is None:
+            continue
+        sample, report = measure(row, part, target)
         stand.calls += report.calls
-    sample, report = measure(row, shape, target)
-    stand.calls += report.calls
-    outcome.add(row.name, stand.column.name, sample)
+        if faults := failures(row, report):
+            outcome.faults += [f"{stand.column.name}: {fault}" for fault in faults]
+        elif kept:
+            outcome.add(row.name, stand.column.name, sample)

@@ -62,7 +62,7 @@ class Nginx(Column):
             port=site.port,
             mock_port=site.mock_port,
             descriptors=descriptors(),
-            connections=descriptors() - 50,
+            connections=descriptors() * 5 // 4,  # nginx closes resting connections when a sixteenth of these is left
         )
         (site.directory / "nginx.conf").write_text(config)
 

@@ -48,8 +48,13 @@ class NewKey(msgspec.Struct):
     key: str
 
 
-class UsageRow(msgspec.Struct):
-    requests: int
+class Total(msgspec.Struct):
+    calls: int
+    failures: int
+
+
+class Usage(msgspec.Struct):
+    total: Total
 
 
 class Puyun(Column):
@@ -99,8 +104,9 @@ def data(site: Site) -> Path:
 
 
 def settled_calls(usage: str) -> int:
-    """The sum of `requests` over the rows of `puyun usage --json`."""
-    return sum(row.requests for row in msgspec.json.decode(usage, type=list[UsageRow]))
+    """Of `puyun usage --json`: the calls that have a usage record and did not fail."""
+    total = msgspec.json.decode(usage, type=Usage).total
+    return total.calls - total.failures
 
 
 def ask(site: Site, *words: str) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@
 
 #define BEHAVIOURS 8
 #define REQUEST_LIMIT 16384
+#define WORDS 7
 #define CONTENT "{\"id\":\"chatcmpl-BenchBenchBenchBenchBenchBe\",\"object\":\"chat.completion.chunk\",\"created\":1760000000,\"model\":\"%s\"," \
   "\"service_tier\":\"default\",\"system_fingerprint\":\"fp_0123456789\",\"choices\":[%s]%s}"
 #define USAGE "{\"prompt_tokens\":190,\"completion_tokens\":%d,\"total_tokens\":%d," \
@@ -24,7 +25,8 @@ struct behaviour {
   const char *name;
   int events, per_write;
   int64_t interval, phase;
-  struct text plain, head, events_of_one_write, tail;
+  struct text plain, head, words, tail;
+  size_t word_size; /* all words are of one length, and so are their events */
 };
 
 struct conn {
@@ -61,15 +63,18 @@ static struct text chunk(struct text event) {
 
 static struct text joined(struct text text, struct text more) { return text_of("%s%s", text.data, more.data); }
 
+/* Streams say different words in turn: some proxies take an endless repetition for a fault of the model. */
+static const char *const words[WORDS] = {"alpha", "bravo", "delta", "hotel", "india", "kilos", "oscar"};
+
 static void prepare(struct behaviour *b) {
   if (b->events == 0) {
     struct text usage = text_of(USAGE, 64, 254);
-    char words[560] = "";
-    while (strlen(words) < 540) strcat(words, "It depends on ");
+    char prose[560] = "";
+    while (strlen(prose) < 540) strcat(prose, "It depends on ");
     struct text body = text_of("{\"id\":\"chatcmpl-BenchBenchBenchBenchBenchBe\",\"object\":\"chat.completion\",\"created\":1760000000,\"model\":\"%s\","
       "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%s\",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,"
       "\"finish_reason\":\"stop\"}],\"usage\":%s,\"service_tier\":\"default\",\"system_fingerprint\":\"fp_0123456789\"}",
-      b->name, words, usage.data);
+      b->name, prose, usage.data);
     b->plain = text_of("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", body.size, body.data);
     return;
   }
@@ -77,13 +82,17 @@ static void prepare(struct behaviour *b) {
   struct text usage = text_of(",\"usage\":" USAGE, tokens, 190 + tokens);
   const char *none = ",\"usage\":null";
   struct text role = text_of(CONTENT, b->name, "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"logprobs\":null,\"finish_reason\":null}", none);
-  struct text word = text_of(CONTENT, b->name, "{\"index\":0,\"delta\":{\"content\":\" token\"},\"logprobs\":null,\"finish_reason\":null}", none);
   struct text finish = text_of(CONTENT, b->name, "{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}", none);
   struct text paid = text_of(CONTENT, b->name, "", usage.data);
   b->head = joined(text_of("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\n"
                            "Transfer-Encoding: chunked\r\n\r\n"), chunk(role));
-  b->events_of_one_write = text_of("");
-  for (int i = 0; i < b->per_write; i++) b->events_of_one_write = joined(b->events_of_one_write, chunk(word));
+  b->words = text_of("");
+  for (int i = 0; i < b->per_write + WORDS; i++) {
+    struct text choice = text_of("{\"index\":0,\"delta\":{\"content\":\" %s\"},\"logprobs\":null,\"finish_reason\":null}", words[i % WORDS]);
+    struct text event = chunk(text_of(CONTENT, b->name, choice.data, none));
+    b->word_size = event.size;
+    b->words = joined(b->words, event);
+  }
   b->tail = joined(joined(joined(chunk(finish), chunk(paid)), chunk(text_of("[DONE]"))), text_of("0\r\n\r\n"));
 }
 
@@ -142,9 +151,9 @@ static void play(struct conn *c) {
     return;
   }
   int count = c->left < b->per_write ? c->left : b->per_write;
-  size_t one = b->events_of_one_write.size / (size_t)b->per_write;
+  const char *first = b->words.data + b->word_size * (size_t)(c->left % WORDS);
   c->left -= count;
-  if (!put(c, b->events_of_one_write.data, one * (size_t)count)) return;
+  if (!put(c, first, b->word_size * (size_t)count)) return;
   if (c->pending_size == 0) queue(c, b->interval ? c->due + b->interval : now_ns());
 }
 

@@ -20,9 +20,8 @@ def test_the_catalogue_sells_every_model_at_every_tier_from_the_mock(site):
     assert offers == {(model, tier) for model in site.models for tier in TIERS}
 
 
-def test_settled_calls_are_the_sum_over_the_rows_of_usage():
-    assert settled_calls('[{"model": "a", "requests": 3, "cost": "0.1"}, {"model": "b", "requests": 4}]') == 7
-    assert settled_calls("[]") == 0
+def test_a_failed_call_is_not_a_settled_one():
+    assert settled_calls('{"by": "model", "rows": [{"calls": 9}], "total": {"calls": 9, "failures": 2}}') == 7
 
 
 def test_nginx_keeps_connections_and_passes_events_on_at_once(site):
