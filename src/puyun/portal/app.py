@@ -1,6 +1,6 @@
 """Everything that is not the data plane: the public pages and the portal, in one application."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
@@ -11,7 +11,10 @@ from puyun.config import Brand
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
 from puyun.portal.pages.home import Home
+from puyun.portal.pages.model import ModelPage
 from puyun.portal.pages.prices import PriceFeed
+from puyun.portal.pages.signin import SignIn
+from puyun.portal.pages.usage import UsagePage
 from puyun.web.app import create_app
 from puyun.web.site import Site
 
@@ -22,7 +25,8 @@ def _never() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class PageDeps:
-    """What the pages need. `prices` gives the snapshot that the data plane bills by at this moment."""
+    """What the pages need. `prices` gives the snapshot that the data plane bills by at this moment; `stopping` turns
+    true when the server wants to go, and ends the open price streams."""
 
     engine: Engine
     clock: Clock
@@ -31,12 +35,18 @@ class PageDeps:
     stopping: Callable[[], bool] = _never
 
 
-def create_pages(deps: PageDeps, *, more: Callable[[Site], Sequence[BaseRoute]] | None = None) -> ASGIApp:
-    """The ASGI application; `more` adds the routes of another face to it."""
+def create_pages(deps: PageDeps) -> ASGIApp:
+    """The pages as an application of their own; to serve more faces, hand their routes to `web.app.create_app` too."""
     site = Site(deps.engine, deps.clock, deps.brand, ("puyun.portal",))
+    return create_app(site, portal_routes(site, deps))
+
+
+def portal_routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     board = PriceBoard(deps.prices, deps.clock)
-    routes = [
+    return [
         *Home(site, board).routes(),
+        *ModelPage(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
+        *SignIn(site).routes(),
+        *UsagePage(site, board).routes(),
     ]
-    return create_app(site, [*(more(site) if more else ()), *routes])

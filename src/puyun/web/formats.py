@@ -6,6 +6,7 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_percent, get_currency_symbol
 
 from puyun.kit.clock import Instant, to_datetime
+from puyun.kit.ids import format_id
 from puyun.kit.money import format_amount, format_price
 from puyun.web.language import Language
 
@@ -51,6 +52,8 @@ class Formats:
             "clock": clock,
             "iso": iso,
             "share": self.share,
+            "org_id": org_id,
+            "padding": padding,
         }
 
 
@@ -69,6 +72,16 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def decimals(text: str) -> int:
+    """How many decimal places an amount shows."""
+    return len(text.partition(".")[2])
+
+
+def padding(text: str, places: int) -> str:
+    """The zeros that an amount lacks beside one with `places`: a style sheet gives them room, so that points align."""
+    return "0" * (places - decimals(text))
+
+
 def short_count(number: int) -> str:
     """A context length as people say it: 128000 -> `128K`, 1048576 -> `1M`; exact below a thousand."""
     for size, letter in ((_THOUSAND**2, "M"), (_THOUSAND, "K")):
@@ -76,6 +89,10 @@ def short_count(number: int) -> str:
             tenths = number * 10 // size
             return f"{tenths // 10}.{tenths % 10}".removesuffix(".0") + letter
     return str(number)
+
+
+def org_id(number: int) -> str:
+    return format_id("org", number)
 
 
 def clock(instant: Instant) -> str:

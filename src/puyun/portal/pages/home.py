@@ -9,12 +9,14 @@ from starlette.routing import BaseRoute, Route
 
 from puyun.catalog.model import TIERS, Kind, Model, Tier
 from puyun.kit.clock import Instant
+from puyun.kit.money import format_price
 from puyun.metering.usage import Usage
 from puyun.portal.board import PriceBoard
 from puyun.portal.pricelist import Entry, by_model, kinds, parse_query, select, vendors
 from puyun.pricing.offers import Offer, OfferList
 from puyun.pricing.pricebook import PriceBook
 from puyun.pricing.rate import Line, lines, rate
+from puyun.web.formats import decimals
 from puyun.web.site import Site
 
 MAIN_METERS = ("input", "cached_input", "cache_write", "output")
@@ -57,6 +59,7 @@ class Home:
             "vendors": vendors(offers.offers),
             "tiers": TIERS,
             "meters": columns(shown),
+            "places": {meter: places(shown, meter) for meter in MAIN_METERS},
             "others": any(other_meters(offer) for offer in shown),
             "other_meters": other_meters,
             "changes": announced(offers),
@@ -69,6 +72,11 @@ def columns(offers: Sequence[Offer]) -> list[str]:
     """The main meters that somebody has a price for; input and output always."""
     own = frozenset[str]().union(*(offer.own for offer in offers))
     return [meter for meter in MAIN_METERS if meter in own or meter in {"input", "output"}]
+
+
+def places(offers: Sequence[Offer], meter: str) -> int:
+    """Decimal places of the finest price in a column."""
+    return max((decimals(format_price(offer.prices[meter])) for offer in offers if meter in offer.prices), default=0)
 
 
 def other_meters(offer: Offer) -> list[str]:
@@ -85,12 +93,21 @@ def announced(offers: OfferList) -> list[tuple[Instant, list[Entry]]]:
     return [(start, by_model(found[start])) for start in sorted(found)]
 
 
+def featured_model(offers: OfferList) -> str:
+    """The model that examples call; empty when no chat model is sold."""
+    return next((offer.model.name for offer in _chat(offers)), "")
+
+
 def example(offers: OfferList, book: PriceBook, now: Instant) -> Example | None:
     """What an ordinary chat call costs, by the rates in force; None when no chat model is sold."""
-    chat = [offer for offer in offers.offers if offer.model.kind is Kind.CHAT and "output" in offer.prices]
-    for tier in _PREFERRED:
-        for offer in chat:
-            rates = book.rates(offer.model.name, tier, now) if offer.tier is tier else None
-            if rates is not None:
-                return Example(offer.model, tier, lines(EXAMPLE, rates), rate(EXAMPLE, rates).amount)
+    for offer in _chat(offers):
+        rates = book.rates(offer.model.name, offer.tier, now)
+        if rates is not None:
+            return Example(offer.model, offer.tier, lines(EXAMPLE, rates), rate(EXAMPLE, rates).amount)
     return None
+
+
+def _chat(offers: OfferList) -> list[Offer]:
+    """Offers that a first call can be made to, the tier for daily use first."""
+    chat = [offer for offer in offers.offers if offer.model.kind is Kind.CHAT and "output" in offer.prices]
+    return sorted(chat, key=lambda offer: _PREFERRED.index(offer.tier))

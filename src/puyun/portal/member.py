@@ -1,0 +1,56 @@
+"""Who looks at the portal, and which organization they look at."""
+
+import msgspec
+from starlette.requests import Request
+
+from puyun.identity.access import Permission, may
+from puyun.identity.model import Organization, Role, User
+from puyun.kit.errors import PuyunError
+from puyun.kit.ids import format_id
+from puyun.storage.engine import reading
+from puyun.storage.identity import list_memberships
+from puyun.web.site import Site
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A signed-in user in one of their organizations."""
+
+    user: User
+    organization: Organization
+    role: Role
+    others: list[Organization]
+
+    @property
+    def org_id(self) -> str:
+        return format_id("org", self.organization.id)
+
+    def may(self, permission: str) -> bool:
+        return may(self.role, Permission(permission))
+
+
+class NoOrganizationError(PuyunError):
+    """The user belongs to no organization."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no_organization", 403, "You belong to no organization yet. Ask the operator to add you to one."
+        )
+
+
+def member_of(site: Site, request: Request, permission: Permission) -> Member:
+    """The organization named by `?org=`, else the first by name. Raises SignInNeededError, NoOrganizationError,
+    `organization_not_found` (404, also when it is somebody else's) or `not_permitted` (403).
+    """
+    user = site.sessions.user(request)
+    with reading(site.engine) as connection:
+        memberships = list_memberships(connection, user.id)
+    if not memberships:
+        raise NoOrganizationError
+    wanted = request.query_params.get("org", "")
+    chosen = [pair for pair in memberships if not wanted or format_id("org", pair[0].id) == wanted]
+    if not chosen:
+        raise PuyunError("organization_not_found", 404, "You are not a member of such an organization.")
+    organization, role = chosen[0]
+    if not may(role, permission):
+        raise PuyunError("not_permitted", 403, f"As {role} of {organization.name} you may not see this page.")
+    return Member(user, organization, role, [other for other, _ in memberships if other.id != organization.id])
