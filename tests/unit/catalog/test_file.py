@@ -241,6 +241,11 @@ def test_a_broken_entry_still_claims_its_name() -> None:
     assert [(fault.line, fault.where) for fault in found] == [(1, "providers.p"), (5, "providers.p.name")]
 
 
+def test_every_repetition_points_to_the_first() -> None:
+    found = faults(HEAD * 3)
+    assert [(fault.line, fault.message.rpartition(" ")[2]) for fault in found] == [(6, "2"), (10, "2")]
+
+
 def test_a_literal_secret_is_never_repeated() -> None:
     found = faults('[[providers]]\nname = "p"\ndialect = "openai"\napi_key = "sk-proj-abcdef"\n')
     assert found[0].line == 4

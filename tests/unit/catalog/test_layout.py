@@ -8,6 +8,7 @@ title = "top"
 name = "a"
 "kind" = "chat"
 description = """
+words
 [[models]]
 name = "not a key"
 """
@@ -27,15 +28,15 @@ key = 1
 def test_lines_of_headers_and_keys() -> None:
     layout = Layout(TEXT)
     first, second = layout.entry("models", 0), layout.entry("models", 1)
-    assert (first.header, first.keys) == (4, {"name": 5, "kind": 6, "description": 7, "deployments": 11})
-    assert (second.header, second.keys) == (16, {"name": 17, "label": 18})
+    assert (first.header, first.keys) == (4, {"name": 5, "kind": 6, "description": 7, "deployments": 12})
+    assert (second.header, second.keys) == (17, {"name": 18, "label": 19})
     assert layout.top.of("title") == 2
     assert layout.top.of("models") == 4
-    assert layout.top.of("other") == 19
+    assert layout.top.of("other") == 20
 
 
 def test_a_key_that_is_not_there_is_on_its_header() -> None:
-    assert Layout(TEXT).entry("models", 1).of("kind") == 16
+    assert Layout(TEXT).entry("models", 1).of("kind") == 17
 
 
 def test_inline_entries_are_on_the_line_of_their_section() -> None:
