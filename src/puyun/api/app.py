@@ -13,7 +13,8 @@ from puyun.kit.errors import PuyunError
 ALLOWED = {
     "access-control-allow-origin": "*",
     "access-control-allow-methods": "GET, POST, OPTIONS",
-    "access-control-allow-headers": "*",
+    # The star does not cover credentials: https://fetch.spec.whatwg.org/#cors-non-wildcard-request-header-name
+    "access-control-allow-headers": "*, authorization",
     "access-control-max-age": "86400",
 }
 

@@ -57,6 +57,7 @@ class Exchange:
 
     __slots__ = (
         "_front",
+        "chunked",
         "complete",
         "disconnected",
         "endpoint",
@@ -71,13 +72,12 @@ class Exchange:
     )
     message_event: ClassVar[_NoEvent] = _NoEvent()
 
-    def __init__(
-        self, front: "Front", endpoint: Endpoint, headers: list[tuple[bytes, bytes]], keep_alive: bool
-    ) -> None:
+    def __init__(self, front: "Front", endpoint: Endpoint, headers: list[tuple[bytes, bytes]], version: str) -> None:
         self._front = front
         self.endpoint = endpoint
         self.headers = headers
-        self.keep_alive = keep_alive
+        self.chunked = version != "1.0"
+        self.keep_alive = False
         self.pieces: list[bytes] = []
         self.size = 0
         self.complete = False
@@ -106,18 +106,21 @@ class Exchange:
         self._finish()
 
     def start(self, head: bytes) -> None:
-        """Begin a chunked answer."""
+        """Begin an answer in pieces; for a client of HTTP/1.0, which knows no chunks, it ends with the connection."""
         if not self.disconnected:
-            self._front.transport.write(b"".join((head, b"transfer-encoding: chunked\r\n", self._tail())))
+            framing = b"transfer-encoding: chunked\r\n" if self.chunked else b""
+            self._front.transport.write(b"".join((head, framing, self._tail())))
 
     def write(self, data: bytes) -> None:
-        """One chunk; never empty."""
+        """One piece; never empty."""
         if not self.disconnected:
-            self._front.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            self._front.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
 
     def end(self, data: bytes) -> None:
-        """The last chunk, if there is one, and the end of the answer in good order."""
-        if not self.disconnected:
+        """The last piece, if there is one, and the end of the answer in good order."""
+        if not self.disconnected and not self.chunked:
+            self._front.transport.write(data)
+        elif not self.disconnected:
             last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
             self._front.transport.write(last)
         self._finish()
@@ -161,6 +164,7 @@ class Front(HttpToolsProtocol):
         self._serving: Exchange | None = None
         self._in_head = False
         self._head_size = 0
+        self._resuming = False
         self._lingering = False
         self._refused = False
         self.busy_since = self.loop.time()
@@ -173,8 +177,9 @@ class Front(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess] - None only after connection_lost
-        except httptools.HttpParserUpgrade:
-            self._unsupported_upgrade_warning()
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+            return
         except httptools.HttpParserError:
             if not self._refused:
                 self._refuse(400, "invalid_request_error", "This is not a valid HTTP/1.1 request.")
@@ -183,6 +188,19 @@ class Front(HttpToolsProtocol):
             self._head_size += len(data)
             if self._head_size > HEAD_MAX:
                 self._refuse(431, "headers_too_large", f"Send less than {HEAD_MAX} bytes of request line and headers.")
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Read on as if nothing had been asked (RFC 9110, 7.8). The parser stops at a request to change the protocol and
+        forgets its body, so a new one is told of that body's framing and gets the rest.
+        """
+        url, headers = self.url, self.headers
+        framing = [header for header in headers if header[0] in {b"content-length", b"transfer-encoding"}]
+        parser = self.parser = httptools.HttpRequestParser(self)
+        self._resuming = True
+        parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(b"%b: %b\r\n" % header for header in framing))
+        self.url, self.headers = url, headers
+        if rest:
+            self.data_received(rest)
 
     def on_message_begin(self) -> None:
         self.url = b""
@@ -194,13 +212,20 @@ class Front(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._resuming:
+            self._resuming = False
+            return
         url = self.url
+        if not url.startswith(b"/"):
+            url = self.url = _origin_form(url)
         if url.startswith(b"/v1/v1/"):
             url = self.url = url[3:]
         parser: httptools.HttpRequestParser = self.parser  # pyright: ignore[reportAssignmentType] - None only after connection_lost
         endpoint = self._plane.endpoints.get(url.partition(b"?")[0])
         if endpoint is not None and parser.get_method() == b"POST":
-            self._begin_exchange(endpoint, keep_alive=parser.get_http_version() != "1.0" and parser.should_keep_alive())
+            exchange = Exchange(self, endpoint, self.headers, parser.get_http_version())
+            exchange.keep_alive = exchange.chunked and parser.should_keep_alive()
+            self._begin_exchange(exchange)
         else:
             self._begin_cycle()
 
@@ -213,8 +238,7 @@ class Front(HttpToolsProtocol):
         self.expect_100_continue = expects
         super().on_headers_complete()
 
-    def _begin_exchange(self, endpoint: Endpoint, *, keep_alive: bool) -> None:
-        exchange = Exchange(self, endpoint, self.headers, keep_alive)
+    def _begin_exchange(self, exchange: Exchange) -> None:
         previous: Any = self.cycle
         self.cycle = exchange  # pyright: ignore[reportAttributeAccessIssue] - it stands where a cycle of uvicorn's would
         waits = previous is not None and not previous.response_complete
@@ -240,6 +264,8 @@ class Front(HttpToolsProtocol):
         exchange.pieces.append(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():  # pyright: ignore[reportOptionalMemberAccess] - None only after connection_lost
+            return
         exchange: Any = self.cycle
         if type(exchange) is not Exchange:
             super().on_message_complete()
@@ -344,6 +370,15 @@ def sweep(connections: Iterable[Any], now: float) -> None:
     for connection in list(connections):
         if isinstance(connection, Front):
             connection.sweep(now)
+
+
+def _origin_form(target: bytes) -> bytes:
+    """`http://host/path` -> `/path`: a server must take both (RFC 9112, 3.2.2). Anything else stays as it is."""
+    scheme, mark, rest = target.partition(b"://")
+    if not mark or scheme.lower() not in {b"http", b"https"}:
+        return target
+    slash = rest.find(b"/")
+    return rest[slash:] if slash >= 0 else b"/"
 
 
 def _content_length(headers: list[tuple[bytes, bytes]]) -> int:

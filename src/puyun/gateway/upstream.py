@@ -91,6 +91,7 @@ class Connection(asyncio.Protocol):
         self._unread = 0
         if self._paused:
             self._paused = False
+            self.deadline = self._loop.time() + self._idle_timeout
             self._transport.resume_reading()
         return data
 
@@ -125,7 +126,8 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def sweep(self, now: float) -> None:
-        if now > self.deadline and not self._done:
+        """Silence counts against the provider only while we listen: a client that reads slowly is not its fault."""
+        if now > self.deadline and not self._done and not self._paused:
             self.close(UpstreamTimeoutError("no byte in time"))
 
     async def _wait(self) -> None:
