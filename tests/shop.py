@@ -12,7 +12,7 @@ from puyun.kit.ids import CallSequence
 from puyun.kit.money import NANO, hold_of, parse_price
 from puyun.ledger.command import Hold, Outcome
 from puyun.ledger.hold import Status
-from puyun.metering.record import UsageRecord
+from puyun.metering.record import NO_FLAGS, Flag, UsageRecord
 from puyun.metering.usage import Usage
 from puyun.pricing.pricebook import PriceBook
 from puyun.pricing.rate import rate
@@ -65,7 +65,7 @@ class Shop:
         *,
         model: str = "m",
         held: int | None = None,
-        flags: int = 0,
+        flags: Flag = NO_FLAGS,
     ) -> int:
         """One call from hold to settle; returns its id."""
         rates = self.book.rates(model, Tier.FLEX, self.clock.now())

@@ -1,4 +1,4 @@
-"""A fresh database a test, migrated once a worker, then copied; and a shop in it."""
+"""A fresh database a test, and a shop in it."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,18 +9,6 @@ from shop import Shop
 from sqlalchemy import Engine
 
 from puyun.storage.engine import open_engine
-from puyun.storage.migrate import upgrade
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("template") / "puyun.db"
-    engine = open_engine(path)
-    upgrade(engine)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    engine.dispose()
-    return path
 
 
 @pytest.fixture

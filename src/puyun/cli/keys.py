@@ -1,0 +1,133 @@
+"""puyun key …"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from puyun.cli import opening, output, parsing
+from puyun.cli.failure import Failure, not_found
+from puyun.cli.opening import Config, Data, Json
+
+if TYPE_CHECKING:
+    from puyun.identity.model import ApiKey
+    from puyun.kit.clock import Instant
+
+key_app = typer.Typer(no_args_is_help=True, help="API keys: credentials of programs.")
+
+
+@key_app.command("create")
+def key_create(
+    *,
+    org: Annotated[str, typer.Option(help="Name or id of the organization that pays.")],
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    tier: Annotated[str | None, typer.Option(help="Tier of its calls; flex, or what the organization has.")] = None,
+    models: Annotated[str | None, typer.Option(help="Only these models, with commas between.")] = None,
+    budget: Annotated[str | None, typer.Option(help="What it may spend in all, such as 5.00.")] = None,
+    expires: Annotated[str | None, typer.Option(help="Date or time after which it is refused (UTC).")] = None,
+    ip: Annotated[list[str] | None, typer.Option(help="Only from this address or range; repeatable.")] = None,
+    member: Annotated[str | None, typer.Option(help="E-mail address of the member it belongs to.")] = None,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Create a key and print its secret, once: only a hash is kept."""
+    from puyun.catalog.model import Tier
+    from puyun.identity.keys import mint
+    from puyun.identity.model import KeySpec
+    from puyun.storage.identity import create_key, list_members
+    from puyun.system.clock import SystemClock
+    from puyun.system.entropy import key_entropy
+
+    with opening.writing(data, config) as connection:
+        organization = opening.organization(connection, org)
+        usual = Tier.FLEX if Tier.FLEX in organization.tiers else organization.tiers[0]
+        members = {user.email: user.id for user, _ in list_members(connection, organization.id)}
+        if member is not None and member.lower() not in members:
+            raise not_found("member", member, f"puyun user create {member} --org {organization.name!r}")
+        spec = KeySpec(
+            tier=usual if tier is None else parsing.tier(tier),
+            name=name,
+            models=parsing.names(models),
+            ips=tuple(ip or ()),
+            budget=None if budget is None else parsing.amount(budget),
+            expires_at=parsing.optional_instant(expires),
+            member=None if member is None else members[member.lower()],
+        )
+        secret = mint(key_entropy())
+        now = SystemClock().now()
+        key = create_key(connection, organization, spec, secret, now)
+        described = _described(key, organization.name, now)
+    output.emit_one({"id": described["id"], "key": secret} | described, as_json=as_json)
+    output.say("The key is shown this once; only a hash of it is kept.")
+
+
+@key_app.command("list")
+def key_list(
+    *,
+    org: Annotated[str | None, typer.Option(help="Only of this organization.")] = None,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Keys with their restrictions and what they spent of their budgets."""
+    from puyun.storage.identity import list_keys, list_organizations
+    from puyun.system.clock import SystemClock
+
+    now = SystemClock().now()
+    with opening.reading(data, config) as connection:
+        only = None if org is None else opening.organization(connection, org).id
+        names = {organization.id: organization.name for organization in list_organizations(connection)}
+        rows = [_described(key, names[key.org], now) for key in list_keys(connection, only)]
+    columns = ("id", "prefix", "organization", "name", "tier", "status", "models", "budget", "spent", "expires")
+    output.emit(rows, {column: column for column in columns}, as_json=as_json)
+
+
+@key_app.command("revoke")
+def key_revoke(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Id (key_…), shown prefix, or the whole key.")],
+    *,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Refuse a key from now on; a running server follows within two seconds."""
+    from puyun.kit.ids import format_id
+    from puyun.storage.identity import find_keys, load_organization, revoke_key
+    from puyun.system.clock import SystemClock
+
+    now = SystemClock().now()
+    with opening.writing(data, config) as connection:
+        found = find_keys(connection, key)
+        if not found:
+            raise not_found("key", f"{key[:13]}…" if len(key) > 13 else key, "See them: puyun key list")
+        if len(found) > 1:
+            ids = ", ".join(format_id("key", each.id) for each in found)
+            raise Failure(
+                f"{len(found)} keys begin with {key!r}.", "One command revokes one key.", f"Name one of {ids}."
+            )
+        revoked = revoke_key(connection, found[0].id, now)
+        organization = load_organization(connection, revoked.org)
+        described = _described(revoked, organization.name if organization else "", now)
+    output.emit_one(described, as_json=as_json)
+
+
+def _described(key: "ApiKey", organization: str, now: "Instant") -> dict[str, object]:
+    from puyun.kit.clock import format_instant
+    from puyun.kit.ids import format_id
+    from puyun.kit.money import format_amount
+
+    status = "revoked" if key.revoked_at is not None else "active" if key.usable(now) else "expired"
+    return {
+        "id": format_id("key", key.id),
+        "prefix": key.prefix,
+        "organization": organization,
+        "name": key.name,
+        "tier": key.tier,
+        "status": status,
+        "models": list(key.models),
+        "ips": list(key.ips),
+        "budget": None if key.budget is None else format_amount(key.budget),
+        "spent": None if key.budget is None else format_amount(key.spent),
+        "expires": None if key.expires_at is None else format_instant(key.expires_at),
+        "created": format_instant(key.created_at),
+    }

@@ -1,0 +1,97 @@
+"""What every command takes (`--data`, `--config`, `--json`), and opening what they name."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from puyun.cli.failure import Exit, Failure, not_found
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from puyun.config import Settings
+    from puyun.identity.model import Organization
+
+Data = Annotated[
+    Path | None, typer.Option("--data", envvar="PUYUN_DATA", help="Data directory; ./puyun-data by default.")
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", envvar="PUYUN_CONFIG", help="Settings file; ./puyun.toml if there is one.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+DEFAULT_DATA = Path("puyun-data")
+DEFAULT_CONFIG = Path("puyun.toml")
+
+
+def settings(data: Path | None, config: Path | None, overrides: dict[str, object] | None = None) -> "Settings":
+    """File, environment and options together."""
+    from puyun.config import load
+
+    if config is None and DEFAULT_CONFIG.exists():
+        config = DEFAULT_CONFIG
+    return load(config, os.environ, overrides or {}, data=(data or DEFAULT_DATA))
+
+
+@contextmanager
+def database(data: Path | None, config: Path | None, *, create: bool = False) -> Generator["Engine"]:
+    """The database, at the schema this version speaks. Only commands that put something in make a new one."""
+    from puyun.storage.engine import open_engine
+    from puyun.storage.migrate import HEAD, current, upgrade
+
+    path = settings(data, config).database_path
+    if not path.exists() and not create:
+        raise Failure(
+            f"There is no database at {path}.",
+            "The data directory is --data, PUYUN_DATA or ./puyun-data.",
+            "Name the right one with --data, or start a new one: puyun serve",
+            Exit.NOT_FOUND,
+        )
+    new = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(path)
+    try:
+        if new:
+            upgrade(engine)
+        version = current(engine)
+        if version != HEAD:
+            raise Failure(
+                f"The database at {path} is at schema {version or 'nothing'}, this version needs {HEAD}.",
+                "Commands other than `serve` and `migrate` never change a schema.",
+                "puyun migrate",
+            )
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def reading(data: Path | None, config: Path | None) -> Generator["Connection"]:
+    """One consistent view of an existing database."""
+    from puyun.storage import engine as storage
+
+    with database(data, config) as engine, storage.reading(engine) as connection:
+        yield connection
+
+
+@contextmanager
+def writing(data: Path | None, config: Path | None, *, create: bool = False) -> Generator["Connection"]:
+    """One transaction; a running server notices what it changed."""
+    from puyun.storage import engine as storage
+
+    with database(data, config, create=create) as engine, storage.writing(engine) as connection:
+        yield connection
+
+
+def organization(connection: "Connection", name_or_id: str) -> "Organization":
+    """The one that a person named, or exit 3."""
+    from puyun.storage.identity import find_organization
+
+    found = find_organization(connection, name_or_id)
+    if found is None:
+        raise not_found("organization", name_or_id, "See them: puyun org list")
+    return found
