@@ -55,7 +55,7 @@ def open_streams() -> int:
 
 def load_rows(options: Options) -> Iterator[Row]:
     s = options.seconds
-    yield Row("plain", "1 KB in, 1.2 KB out", "call", "0:1:0", Shape(32, s), Shape(4, s))
+    yield Row("plain", "1 KB in, 1.2 KB out", "call", "0:1:0", Shape(128, s), Shape(4, s))
     burst = Shape(16, s, stream=True)
     yield Row("burst", "stream in bursts of 16", "event", "260:16:0", burst, Shape(2, s, stream=True))
     paced_events = 44 if options.quick else 104

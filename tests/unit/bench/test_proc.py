@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -45,7 +47,8 @@ def until(condition, seconds=20.0):
 
 def test_time_of_a_child_counts_while_it_lives_and_after_it_was_reaped():
     command = [sys.executable, "-c", SPAWNS_ONE_THAT_WORKS]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as parent:
         try:
             child = int(parent.stdout.readline())
             assert proc.tree(parent.pid) == [parent.pid, child]
@@ -57,7 +60,7 @@ def test_time_of_a_child_counts_while_it_lives_and_after_it_was_reaped():
             assert proc.tree(parent.pid) == [parent.pid]
             assert proc.cpu_ns(parent.pid) >= worked - proc.TICK_NS * 2
         finally:
-            parent.kill()
+            os.killpg(parent.pid, signal.SIGKILL)  # the child too, whatever failed
 
 
 def test_the_cpu_clock_agrees_with_the_ticks_of_stat():
