@@ -4,7 +4,7 @@ import random  # noqa: TID251 - seeded: every run is the same
 import socket
 
 import pytest
-from openai import Stream
+from openai import APIStatusError, Stream
 from stage.bill import charge, nano
 from stage.dialogue import post
 from stage.platform import Account, Platform
@@ -74,6 +74,61 @@ def test_bonus_is_spent_before_paid_money(platform: Platform) -> None:
         client.chat.completions.create(**chat("mock"))
     wallet = platform.settled_wallet(account)
     assert (wallet.bonus, wallet.paid) == (0, nano("10.00") - charge(3, 10) + 5)
+
+
+WORDS = "word " * 100_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WORDS,
+        '"data:' + WORDS,
+        "data:image/png;base64," + WORDS,
+        '"url":"data:image/png;base64,' + "word" * 100_000,
+    ],
+)
+def test_a_long_prompt_is_held_for_whatever_it_says(platform: Platform, text: str) -> None:
+    """Text that looks like an inline image is text: its hold is no smaller than what it may cost."""
+    account = platform.account("0.10")
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    content = [{"type": "text", "text": text}, image]
+    with platform.client(account) as client, pytest.raises(APIStatusError) as caught:
+        client.chat.completions.create(
+            model="mock-tokens-1", messages=[{"role": "user", "content": content}], max_tokens=1
+        )
+    assert caught.value.status_code == 402
+    assert nano(caught.value.body["needed"]) >= charge(100_000, 1)
+
+
+def test_an_inline_image_is_not_held_for_as_text(platform: Platform) -> None:
+    account = platform.account("0.10")
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "iVBORw0KGgo/" * 40_000}}
+    content = [{"type": "text", "text": "what is this"}, image]
+    with platform.client(account) as client:
+        answer = client.chat.completions.create(
+            model="mock-tokens-1", messages=[{"role": "user", "content": content}], max_tokens=1
+        )
+    assert answer.usage.prompt_tokens == 3
+
+
+@pytest.mark.parametrize("choices", [1, 4])
+def test_an_open_end_is_bounded_by_the_wallet(platform: Platform, choices: int) -> None:
+    """Without max_tokens the upstream is told to stop where the wallet ends, so nothing is left to the operator."""
+    account = platform.account("0")
+    options = chat("mock-tokens-5000", n=choices)
+    with platform.client(account) as client:
+        with pytest.raises(APIStatusError) as caught:
+            client.chat.completions.create(**options)
+        needed = nano(caught.value.body["needed"])
+        assert needed < charge(3, 5000) * choices, "otherwise this shows nothing"
+        platform.top_up(account, needed)
+        answer = client.chat.completions.create(**options)
+    assert answer.choices[0].finish_reason == "length"
+    [record] = platform.records(account)
+    assert not record["flags"] & 4, "no overrun"
+    assert record["charge"] == charge(3, answer.usage.completion_tokens) <= needed
+    assert platform.settled_wallet(account).paid == needed - record["charge"]
 
 
 def test_a_hold_is_seen_while_a_call_runs_and_returns(platform: Platform, account: Account) -> None:

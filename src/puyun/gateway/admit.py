@@ -1,5 +1,6 @@
 """Who calls, what they ask for, whether it is sold to them, and what to hold for it. No await in here."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import msgspec
@@ -30,7 +31,8 @@ from puyun.storage.snapshots import Snapshot
 class Admission(msgspec.Struct, frozen=True):
     """A call that may be made, if the wallet agrees. `amount` (nano-units) is what to hold for it.
 
-    `output_held` are the output tokens that the hold covers, `open_ended` whether the caller set no end.
+    `input_held` and `output_held` are the tokens that the hold covers, the latter for all `answers` asked for;
+    `open_ended`: the caller set no end.
     """
 
     key: Key
@@ -40,7 +42,9 @@ class Admission(msgspec.Struct, frozen=True):
     tier: Tier
     rates: Rates
     amount: int
+    input_held: int
     output_held: int
+    answers: int
     open_ended: bool
 
 
@@ -78,9 +82,10 @@ def admit(
         text = f"The model {request.model} is not sold at the tier {tier.value}; see /api/prices for what is."
         raise PuyunError("offer_not_available", 403, text, param="model")
     inputs = _input_bound(exchange, request)
+    answers = _answers(request)
     outputs, open_ended = _output_bound(request, sold)
-    amount = ceiling(rates, inputs, outputs)
-    return Admission(key, sold, request, fields, tier, rates, amount, outputs, open_ended)
+    amount = ceiling(rates, inputs, outputs * answers)
+    return Admission(key, sold, request, fields, tier, rates, amount, inputs, outputs * answers, answers, open_ended)
 
 
 def identify(
@@ -172,38 +177,47 @@ def _input_bound(exchange: Exchange, request: Request) -> int:
     return input_bound(size, ascii_only=body.isascii(), messages=messages, images=images)
 
 
+_INLINE = re.compile(rb'"url"\s*:\s*"data:[^",;\\]*;base64,[A-Za-z0-9+/=\\]*"')
+"""An inline image. Inside a text its quotes would be escaped, so no text can pass for one."""
+
+
 def _without_images(body: bytes) -> tuple[int, int]:
     """Bytes of the body that are text, and the number of images; an inline image is not paid by its bytes."""
-    size = len(body)
-    parts = body.split(b'"data:')
-    size -= sum(part.find(b'"') for part in parts[1:])
-    return max(size, 0), body.count(b'"image_url"')
+    images = sum(match.end() - match.start() for match in _INLINE.finditer(body))
+    return len(body) - images, body.count(b'"image_url"')
 
 
-def _output_bound(request: Request, sold: SoldModel) -> tuple[int, bool]:
-    """Output tokens to hold for, and whether the caller left the end open."""
+def _answers(request: Request) -> int:
+    """How many answers the provider writes for one request."""
     if isinstance(request, EmbeddingRequest):
-        return 0, False
-    asked = request.max_completion_tokens or request.max_tokens
-    most = sold.model.max_output
+        return 1
     answers = request.n or 1
     if isinstance(request, CompletionRequest):
         prompts = len(msgspec.json.decode(request.prompt)) if bytes(request.prompt).startswith(b"[") else 1
         answers = max(answers, request.best_of or 1) * max(prompts, 1)
+    return answers
+
+
+def _output_bound(request: Request, sold: SoldModel) -> tuple[int, bool]:
+    """Output tokens to hold for in one answer, and whether the caller left the end open."""
+    if isinstance(request, EmbeddingRequest):
+        return 0, False
+    asked = request.max_completion_tokens or request.max_tokens
+    most = sold.model.max_output
     if asked is None:
-        return min(most or OUTPUT_DEFAULT, OUTPUT_DEFAULT) * answers, True
-    return (min(asked, most) if most else asked) * answers, False
+        return min(most or OUTPUT_DEFAULT, OUTPUT_DEFAULT), True
+    return (min(asked, most) if most else asked), False
 
 
 def affordable_output(admission: Admission, available: int) -> int | None:
     """The `max_tokens` to send for a caller who set no end, where the wallet could not pay for the model's longest
-    answer: what is held, and what else is there. None leaves it open.
+    answers: what is held, and what else is there, shared among them. None leaves it open.
     """
     price = admission.rates.dearest_output
     if not admission.open_ended or not price:
         return None
     most = admission.sold.model.max_output or admission.sold.model.context_length
-    affordable = admission.output_held + available * 1000 // price
+    affordable = (admission.output_held + available * 1000 // price) // admission.answers
     return affordable if affordable < most else None
 
 

@@ -111,7 +111,7 @@ async def _complete(call: Call, events: StreamFilter, broken: PuyunError | None,
     """Settle what was read, or void what broke; then the events that say so, in good order."""
     if not call.ttft_ms:
         _begin(call, perf_counter())
-    reading = events.close(_input_estimate(call))
+    reading = _within_hold(call, events.close(_input_estimate(call)))
     try:
         if broken is not None:
             call.step(CallEvent.FAIL)
@@ -129,7 +129,7 @@ async def _complete(call: Call, events: StreamFilter, broken: PuyunError | None,
 async def _left(call: Call, events: StreamFilter, ledger: LedgerWriter) -> None:
     """The client is gone: it pays what was let through up to here, nothing when nothing was (policies 3 and 4)."""
     call.step(CallEvent.ABANDON)
-    reading = events.close(_input_estimate(call)) if events.said else Reading(Usage())
+    reading = _within_hold(call, events.close(_input_estimate(call))) if events.said else Reading(Usage())
     with suppress(PuyunError):
         await finish(call, PaidOutcome(Status.CANCELLED, reading), ledger)
     call.exchange.end(b"")
@@ -147,7 +147,16 @@ def _read_whole(call: Call, body: bytes) -> Reading:
         raise upstream_error("The upstream provider's answer was not understood.")
     said = b"".join(bytes(choice) for choice in answer.choices or ())
     output = estimate(len(said), ascii_only=said.isascii())
-    return Reading(Usage(input=_input_estimate(call), output=output), Flag.ESTIMATED)
+    return _within_hold(call, Reading(Usage(input=_input_estimate(call), output=output), Flag.ESTIMATED))
+
+
+def _within_hold(call: Call, reading: Reading) -> Reading:
+    """What we only guess never costs more than what was held for it (policy 13)."""
+    if not reading.flags & Flag.ESTIMATED:
+        return reading
+    held, usage = call.admission, reading.usage
+    bounded = Usage(input=min(usage.input, held.input_held), output=min(usage.output, held.output_held))
+    return Reading(bounded, reading.flags)
 
 
 def _input_estimate(call: Call) -> int:

@@ -36,7 +36,7 @@ class StreamFilter:
         self.stopped = False
         """A choice gave its finish reason: an end without `[DONE]` is an end all the same."""
         self.failed = False
-        """The provider reported an error in mid-stream."""
+    """The provider reported an error in mid-stream, or what it sent is no chunk."""
 
     def feed(self, piece: bytes) -> bytes:
         """Raises sse.EventTooLongError."""
@@ -58,8 +58,11 @@ class StreamFilter:
         """The chunk as the client should see it; empty when it is held back."""
         try:
             chunk = openai.decode_chunk(data)
+        except msgspec.ValidationError:
+            return event  # JSON, of a shape we do not know
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return event
+            self.failed = True
+            return b""
         if chunk.error is not None:
             self.failed = True
             return b""
