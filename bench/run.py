@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.columns import Column, Site
+from bench.machine import Patience
 from bench.measure import Cores, Sample, Target, failures, measure
 from bench.native import BUILD, Mock
 from bench.proc import cpu_ns, rss_bytes
@@ -108,7 +109,7 @@ def run_starts(columns: Sequence[Column], mock: Mock, options: Options, cores: C
 def run_rows(
     rows: Sequence[Row], columns: Sequence[Column], mock: Mock, options: Options, cores: Cores, say: Say
 ) -> Outcome:
-    outcome = Outcome()
+    outcome, patience = Outcome(), Patience()
     with working_directory() as directory, contextlib.ExitStack() as stack:
         stands: list[Standing] = []
         for column in columns:
@@ -122,6 +123,7 @@ def run_rows(
             for turn in range(1 if row.once else options.rounds):
                 for stand in stands:
                     say(f"{row.name} {turn + 1}/{options.rounds} {stand.column.name}")
+                    patience.wait(cores)
                     run_one(row, stand, stand.target(row, mock, cores), outcome, cold=turn == 0)
         for stand in stands:
             say(f"books of {stand.column.name}")
