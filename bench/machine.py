@@ -11,7 +11,6 @@ from bench.columns.column import ROOT, descriptors
 from bench.measure import Cores
 from bench.proc import core_busy_ns
 
-
 CALM = 0.1  # a core in use for less than this is quiet enough
 GLANCE = 0.3  # seconds
 
