@@ -1,9 +1,11 @@
 """How numbers, money and moments are written on a page. Exact: money is text made from integers, never a float."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_percent, get_currency_symbol
+from markupsafe import Markup
 
 from puyun.kit.clock import Instant, to_datetime
 from puyun.kit.ids import format_id
@@ -11,6 +13,8 @@ from puyun.kit.money import format_amount, format_price
 from puyun.web.language import Language
 
 _THOUSAND = 1000
+_KEPT = 8192
+"""Prices whose text is kept: a list of a thousand models repeats few amounts many times."""
 
 
 class Formats:
@@ -19,8 +23,9 @@ class Formats:
     def __init__(self, language: Language, currency: str) -> None:
         self._locale = language.locale
         self._symbol = currency_symbol(currency)
+        self.price = lru_cache(_KEPT)(self._price)
 
-    def price(self, micro: int) -> str:
+    def _price(self, micro: int) -> str:
         """`$2.50`"""
         return self._symbol + grouped(format_price(micro))
 
@@ -42,7 +47,7 @@ class Formats:
     def filters(self) -> dict[str, Callable[..., str]]:
         return {
             "price": self.price,
-            "plain_price": format_price,
+            "plain_price": plain_price,
             "money": self.money,
             "plain_money": format_amount,
             "count": count,
@@ -54,6 +59,7 @@ class Formats:
             "share": self.share,
             "org_id": org_id,
             "padding": padding,
+            "aligned": aligned,
         }
 
 
@@ -80,6 +86,18 @@ def decimals(text: str) -> int:
 def padding(text: str, places: int) -> str:
     """The zeros that an amount lacks beside one with `places`: a style sheet gives them room, so that points align."""
     return "0" * (places - decimals(text))
+
+
+@lru_cache(_KEPT)
+def plain_price(micro: int) -> str:
+    return format_price(micro)
+
+
+@lru_cache(_KEPT)
+def aligned(micro: int, places: int) -> Markup:
+    """The attribute that gives a price's missing zeros their room; nothing where none is missing."""
+    zeros = padding(format_price(micro), places)
+    return Markup(' data-pad="{}"').format(zeros) if zeros else Markup()
 
 
 def short_count(number: int) -> str:

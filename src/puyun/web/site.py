@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Sequence
 
 import msgspec
+from markupsafe import Markup
 from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -90,6 +91,11 @@ class Site:
             body = gzip.compress(body, 5, mtime=0)
             headers["content-encoding"] = "gzip"
         return HTMLResponse(body, status, headers)
+
+    def part(self, request: Request, template: str, context: dict[str, object]) -> Markup:
+        """A piece of a page that is the same for every visitor of a language."""
+        language = visitor_of(request).language
+        return Markup(self._templates.get(template, language).render(**context))  # noqa: S704 - rendered with escaping
 
     def prefer(self, request: Request) -> Response:
         """Remember a language or a theme and go back; a link, so that it works without scripts."""

@@ -1,26 +1,31 @@
 """The home page: what it is, what it costs at every tier, how to make the first call."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import msgspec
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from puyun.catalog.model import TIERS, Kind, Model, Tier
+from puyun.catalog.model import METERS, TIERS, Kind, Model, Tier
 from puyun.kit.clock import Instant
 from puyun.kit.money import format_price
 from puyun.metering.usage import Usage
 from puyun.portal.board import PriceBoard
-from puyun.portal.pricelist import Entry, by_model, kinds, parse_query, select, vendors
+from puyun.portal.pricelist import Entry, Query, by_model, kinds, parse_query, select, vendors
 from puyun.pricing.offers import Offer, OfferList
 from puyun.pricing.pricebook import PriceBook
 from puyun.pricing.rate import Line, lines, rate
 from puyun.web.formats import decimals
-from puyun.web.site import Site
+from puyun.web.language import Language
+from puyun.web.site import Site, visitor_of
 
 MAIN_METERS = ("input", "cached_input", "cache_write", "output")
 """Meters with a column of their own; the others are named beside their amount."""
+
+TABLES_KEPT = 16
 
 EXAMPLE = Usage(input=1200, output=350)
 """The call of the example receipt."""
@@ -41,6 +46,7 @@ class Home:
     def __init__(self, site: Site, board: PriceBoard) -> None:
         self._site = site
         self._board = board
+        self._tables: OrderedDict[tuple[str, Language, str], Markup] = OrderedDict()
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/", self.page)]
@@ -49,23 +55,41 @@ class Home:
         offers = self._board.current()
         query = parse_query(request.query_params)
         entries = select(offers.offers, query)
-        shown = [offer for entry in entries for offer in entry.offers]
         context: dict[str, object] = {
             "query": query,
             "entries": entries,
+            "table": self._table(request, offers, query, entries),
             "offers": offers,
             "models": len(by_model(offers.offers)),
             "kinds": kinds(offers.offers),
             "vendors": vendors(offers.offers),
             "tiers": TIERS,
-            "meters": columns(shown),
-            "places": {meter: places(shown, meter) for meter in MAIN_METERS},
-            "others": any(other_meters(offer) for offer in shown),
-            "other_meters": other_meters,
             "changes": announced(offers),
             "example": example(offers, self._board.source().book, self._site.clock.now()),
         }
         return self._site.render(request, "home.html", context)
+
+    def _table(self, request: Request, offers: OfferList, query: Query, entries: list[Entry]) -> Markup:
+        """The list itself. With hundreds of models it costs more than all the rest, so the last ones are kept."""
+        key = offers.version, visitor_of(request).language, query.href()
+        table = self._tables.get(key)
+        if table is None:
+            shown = [offer for entry in entries for offer in entry.offers]
+            context: dict[str, object] = {
+                "query": query,
+                "entries": entries,
+                "tiers": TIERS,
+                "kinds": tuple(Kind),
+                "all_meters": METERS,
+                "meters": columns(shown),
+                "places": {meter: places(shown, meter) for meter in MAIN_METERS},
+                "others": any(other_meters(offer) for offer in shown),
+                "other_meters": other_meters,
+            }
+            table = self._tables[key] = self._site.part(request, "parts/price-table.html", context)
+            while len(self._tables) > TABLES_KEPT:
+                self._tables.popitem(last=False)
+        return table
 
 
 def columns(offers: Sequence[Offer]) -> list[str]:

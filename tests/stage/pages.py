@@ -1,0 +1,159 @@
+"""The pages alone, over a temporary database and a price list that a test can change, in process or on a real socket."""
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import uvicorn
+from sqlalchemy import insert
+
+from puyun.catalog.model import Kind, Model, Tier
+from puyun.config import Brand
+from puyun.identity.keys import mint
+from puyun.identity.model import ApiKey, KeySpec, Membership, Organization, Role, User
+from puyun.kit.clock import HOUR, Clock, Instant
+from puyun.kit.money import parse_price
+from puyun.portal.app import PageDeps, create_pages
+from puyun.pricing.pricebook import PriceBook, PriceRow
+from puyun.storage import schema
+from puyun.storage.codes import TIER_CODE
+from puyun.storage.engine import open_engine, sqlite_path, writing
+from puyun.storage.identity import create_key, create_organization, create_user, set_membership
+from puyun.system.clock import SystemClock
+from puyun.system.entropy import key_entropy, organization_id
+from puyun.system.passwords import hash_password
+from stage.waiting import PATIENCE, until
+
+PASSWORD = "correct horse battery"
+
+CHAT = Model(name="gpt-4o", kind=Kind.CHAT, context_length=128_000, vendor="openai")
+DEMO = Model(name="puyun/demo", kind=Kind.CHAT, context_length=4096, vendor="puyun", label="demonstration model")
+EMBEDDING = Model(name="embed-3", kind=Kind.EMBEDDING, context_length=8192, vendor="openai")
+HOSTILE = Model(name='<script>alert("x")</script>', kind=Kind.CHAT, context_length=1000, vendor="o&o")
+
+
+@cache
+def _hashed() -> str:
+    return hash_password(PASSWORD)
+
+
+class Prices:
+    """The snapshot of the data plane, as far as pages look at it."""
+
+    def __init__(self, *models: Model) -> None:
+        self.models = list(models)
+        self.rows: list[PriceRow] = []
+        self.revision = 0
+        self.book = PriceBook(())
+
+    def set(self, model: Model, tier: Tier, meter: str, price: str | None, *, start: int = 0) -> None:
+        """One more row; the next look at the snapshot sees it."""
+        row = PriceRow(
+            id=len(self.rows) + 1,
+            model=model.name,
+            tier=tier,
+            meter=meter,
+            amount=None if price is None else parse_price(price),
+            effective_from=Instant(start),
+            created_at=Instant(0),
+        )
+        self.rows.append(row)
+        self.book = PriceBook(self.rows)
+        self.revision += 1
+
+
+def shop() -> Prices:
+    """Four models; the chat model at three tiers with a cache price, the others at one or two."""
+    prices = Prices(CHAT, DEMO, EMBEDDING, HOSTILE)
+    for tier, price in zip(Tier, ("2.25", "2.50", "2.875"), strict=True):
+        prices.set(CHAT, tier, "input", price)
+        prices.set(CHAT, tier, "output", "10.00")
+        prices.set(CHAT, tier, "cached_input", "1.25")
+        prices.set(DEMO, tier, "input", "0.02")
+        prices.set(DEMO, tier, "output", "0.04")
+    prices.set(EMBEDDING, Tier.FLEX, "input", "0.13")
+    prices.set(HOSTILE, Tier.TEST, "input", "1")
+    return prices
+
+
+class Site:
+    """The pages with people and usage in their database."""
+
+    def __init__(
+        self, folder: Path, migrated: Path, *, clock: Clock | None = None, prices: Prices | None = None
+    ) -> None:
+        shutil.copy(migrated, sqlite_path(folder))
+        self.clock = clock or SystemClock()
+        self.prices = prices or shop()
+        self.engine = open_engine(sqlite_path(folder))
+        self.stopping = False
+        self.app = create_pages(
+            PageDeps(
+                engine=self.engine,
+                clock=self.clock,
+                brand=Brand(),
+                prices=lambda: self.prices,
+                stopping=lambda: self.stopping,
+            )
+        )
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def organization(self, name: str) -> Organization:
+        with writing(self.engine) as connection:
+            now = self.clock.now()
+            return create_organization(
+                connection, name, org=organization_id(), tiers=list(Tier), currency="USD", now=now
+            )
+
+    def person(self, email: str, *organizations: Organization, role: Role = Role.OWNER, operator: bool = False) -> User:
+        """Somebody whose password is PASSWORD."""
+        with writing(self.engine) as connection:
+            user = create_user(connection, email, _hashed(), now=self.clock.now(), operator=operator)
+            for organization in organizations:
+                set_membership(connection, Membership(org=organization.id, user=user.id, role=role))
+        return user
+
+    def models(self) -> dict[str, int]:
+        """The catalogue's rows of the models on sale."""
+        with writing(self.engine) as connection:
+            return {
+                model.name: connection.execute(
+                    insert(schema.model)
+                    .values(name=model.name, kind=model.kind, context_length=model.context_length)
+                    .returning(schema.model.c.id)
+                ).scalar_one()
+                for model in self.prices.models
+            }
+
+    def key(self, organization: Organization, name: str = "") -> ApiKey:
+        with writing(self.engine) as connection:
+            spec = KeySpec(tier=Tier.FLEX, name=name)
+            return create_key(connection, organization, spec, mint(key_entropy()), self.clock.now())
+
+    def used(self, key: ApiKey, model: int, tier: Tier, *, at: int, charge: int, **counts: int) -> None:
+        """A row of the hourly rollups, as settled calls leave it. `charge` in nano-units."""
+        row = {"org": key.org, "hour": at // HOUR, "key": key.id, "model": model, "tier": TIER_CODE[tier]}
+        with writing(self.engine) as connection:
+            connection.execute(insert(schema.rollup_hour).values(**row, charge=charge, **counts))
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """Its address, while it serves in a thread of its own."""
+        config = uvicorn.Config(self.app, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
+        thread.start()
+        try:
+            until(lambda: server.started, "the pages to be served")
+            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        finally:
+            self.stopping = True
+            server.should_exit = True
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "the server did not stop"

@@ -1,0 +1,184 @@
+"""The Usage page: its figures are those of the rollups, and nobody sees somebody else's."""
+
+import csv
+import re
+from io import StringIO
+
+import pytest
+from stage.pages import CHAT, DEMO, PASSWORD, Site
+from starlette.testclient import TestClient
+
+from puyun.catalog.model import Tier
+from puyun.identity.model import Role
+from puyun.kit.clock import DAY, ManualClock, parse_instant
+from puyun.kit.ids import format_id
+from puyun.kit.money import NANO
+from puyun.storage.engine import writing
+from puyun.storage.wallets import MoneyKind, top_up
+
+NOW = parse_instant("2026-03-15T12:30:00Z")
+EMAIL = "ada@example.com"
+
+
+@pytest.fixture
+def pages(tmp_path, migrated):
+    site = Site(tmp_path, migrated, clock=ManualClock(NOW))
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def engines(pages):
+    organization = pages.organization("Engines")
+    models = pages.models()
+    ours, theirs = pages.key(organization, "ci"), pages.key(pages.organization("Rivals"))
+    chat, demo = models[CHAT.name], models[DEMO.name]
+    pages.used(ours, chat, Tier.FLEX, at=NOW, charge=8_755_000, calls=3, failures=1, input=1000, output=200)
+    pages.used(ours, chat, Tier.TEST, at=NOW - 2 * DAY, charge=1, calls=1, cached_input=50, output=5, reasoning=7)
+    pages.used(ours, demo, Tier.FLEX, at=NOW - 20 * DAY, charge=2 * NANO, calls=2, input=9_000_000)
+    pages.used(theirs, chat, Tier.FLEX, at=NOW, charge=99 * NANO, calls=99, input=99)
+    with writing(pages.engine) as connection:
+        top_up(connection, organization.id, 5 * NANO, kind=MoneyKind.PAID, ref="first", now=NOW)
+    return organization
+
+
+def signed_in(pages, email=EMAIL):
+    client = TestClient(pages.app, follow_redirects=False)
+    token = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)[1]
+    assert client.post("/login", data={"csrf": token, "email": email, "password": PASSWORD}).status_code == 303
+    return client
+
+
+@pytest.fixture
+def client(pages, engines):
+    pages.person(EMAIL, engines)
+    return signed_in(pages)
+
+
+def table(page):
+    """label: {field: text}"""
+    rows = re.findall(r'<tr data-label="([^"]*)">(.*?)</tr>', page, re.DOTALL)
+    cell = re.compile(r'data-field="(\w+)">(?:<span[^>]*>)?([^<]*)')
+    return {label: dict(cell.findall(cells)) for label, cells in rows}
+
+
+def figures(page):
+    return dict(re.findall(r'data-figure="(\w+)">([^<]*)<', page))
+
+
+def test_tokens_by_bucket_and_cost_by_model(client):
+    found = table(client.get("/portal/usage").text)
+    assert list(found) == [DEMO.name, CHAT.name, "total"]
+    assert found[CHAT.name] == {
+        "calls": "4",
+        "input": "1,000",
+        "cached_input": "50",
+        "output": "205",
+        "reasoning": "7",
+        "tokens": "1,262",
+        "charge": "$0.008755001",
+    }
+    assert found["total"]["charge"] == "$2.008755001"
+    assert found["total"]["tokens"] == "9,001,262"
+
+
+@pytest.mark.parametrize("by", ["model", "key", "tier", "day"])
+def test_the_total_is_the_same_however_it_is_grouped(client, by):
+    found = table(client.get(f"/portal/usage?by={by}").text)
+    assert found["total"]["charge"] == "$2.008755001"
+    assert found["total"]["calls"] == "6"
+
+
+@pytest.mark.parametrize(
+    ("query", "cost"),
+    [
+        ("period=today", "$0.008755"),
+        ("period=7d", "$0.008755001"),
+        ("period=30d", "$2.008755001"),
+        ("period=month", "$0.008755001"),
+        ("period=custom&from=2026-02-23&to=2026-02-23", "$2.00"),
+        ("period=custom&from=2026-03-13&to=2026-03-13", "$0.000000001"),
+    ],
+)
+def test_a_period_counts_its_own_days_only(client, query, cost):
+    assert figures(client.get(f"/portal/usage?{query}").text)["cost"] == cost
+
+
+def test_the_balance_is_shown_with_what_is_held(client, pages, engines):
+    with pages.engine.connect() as connection:
+        connection.exec_driver_sql(f"UPDATE wallet SET held = {NANO} WHERE org = {engines.id}")
+    page = client.get("/portal/usage").text
+    assert figures(page)["available"] == "$4.00"
+    assert "balance $5.00 · held $1.00" in page
+
+
+def test_a_viewer_sees_usage_and_no_balance(pages, engines):
+    pages.person("eve@example.com", engines, role=Role.VIEWER)
+    found = figures(signed_in(pages, "eve@example.com").get("/portal/usage").text)
+    assert "available" not in found
+    assert found["cost"] == "$2.008755001"
+
+
+def test_the_export_is_the_table(client):
+    answer = client.get("/portal/usage.csv?by=tier&period=7d")
+    assert "usage-by-tier-2026-03-09-2026-03-15.csv" in answer.headers["content-disposition"]
+    rows = {row["tier"]: row["cost"] for row in csv.DictReader(StringIO(answer.text))}
+    assert rows == {"flex": "0.008755", "test": "0.000000001"}
+
+
+def test_without_calls_the_page_shows_how_to_make_one(client):
+    page = client.get("/portal/usage?period=custom&from=2020-01-01&to=2020-01-31").text
+    assert "No calls in this period" in page
+    assert "/v1/chat/completions" in page
+    assert figures(page)["cost"] == "$0.00"
+
+
+def test_another_organization_is_out_of_reach(client, pages):
+    with pages.engine.connect() as connection:
+        rival = connection.exec_driver_sql("SELECT id FROM organization WHERE name = 'Rivals'").scalar()
+    assert client.get(f"/portal/usage?org={format_id('org', rival)}").status_code == 404
+    assert client.get(f"/portal/usage.csv?org={format_id('org', rival)}").status_code == 404
+    assert "99" not in figures(client.get("/portal/usage").text)["requests"]
+
+
+def test_a_member_of_two_organizations_chooses(pages, engines):
+    other = pages.organization("Analytics")
+    pages.person("both@example.com", engines, other)
+    client = signed_in(pages, "both@example.com")
+    first = client.get("/portal/usage").text
+    assert "Analytics" in first
+    assert figures(first)["requests"] == "0"
+    second = client.get(f"/portal/usage?org={format_id('org', engines.id)}&period=7d").text
+    assert figures(second)["requests"] == "4"
+    assert f"org={format_id('org', engines.id)}&amp;period=30d" in second  # a link keeps the organization
+
+
+def test_who_belongs_nowhere_is_told_so(pages):
+    pages.person("lone@example.com")
+    answer = signed_in(pages, "lone@example.com").get("/portal/usage")
+    assert answer.status_code == 403
+    assert "You belong to no organization yet." in answer.text
+
+
+def test_the_portal_begins_with_usage_and_an_operator_elsewhere(client, pages):
+    assert client.get("/portal").headers["location"] == "/portal/usage"
+    pages.person("root@example.com", operator=True)
+    assert signed_in(pages, "root@example.com").get("/portal").headers["location"] == "/admin"
+
+
+def test_nothing_is_shown_to_who_is_not_signed_in(pages, engines):
+    client = TestClient(pages.app, follow_redirects=False)
+    for path in ("/portal", "/portal/usage", "/portal/usage.csv"):
+        assert client.get(path).headers["location"] == f"/login?next={path.replace('/', '%2F')}"
+
+
+def test_a_page_with_a_token_is_not_compressed(client):
+    answer = client.get("/portal/usage", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in answer.headers
+    assert client.get("/", headers={"accept-encoding": "gzip"}).headers["content-encoding"] == "gzip"
+
+
+def test_the_chart_has_a_bar_for_each_day_with_tokens(client):
+    page = client.get("/portal/usage").text
+    chart = re.search(r'<figure class="chart">.*?</figure>', page, re.DOTALL)[0]
+    assert chart.count("<rect") == 3

@@ -1,0 +1,51 @@
+import pytest
+
+from puyun.kit.clock import DAY, Instant
+from puyun.kit.money import NANO
+from puyun.web.formats import Formats, aligned, currency_symbol, grouped, short_count
+from puyun.web.language import Language
+
+ENGLISH = Formats(Language.ENGLISH, "USD")
+CHINESE = Formats(Language.CHINESE, "CNY")
+
+
+def test_prices_and_money_are_exact():
+    assert ENGLISH.price(2_500_000) == "$2.50"
+    assert ENGLISH.price(1) == "$0.000001"
+    assert ENGLISH.money(8_755_000) == "$0.008755"
+    assert ENGLISH.money(1_234_567 * NANO + 1) == "$1,234,567.000000001"
+    assert ENGLISH.money(-5 * NANO) == "−$5.00"
+    assert CHINESE.price(2_500_000) == "¥2.50"
+
+
+def test_the_shortest_sign_of_a_currency_is_used():
+    assert [currency_symbol(code) for code in ("USD", "CNY", "EUR", "CHF")] == ["$", "¥", "€", "CHF"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("0.00", "0.00"), ("999.5", "999.5"), ("1234.5", "1,234.5"), ("-1234567", "-1,234,567")]
+)
+def test_thousands_are_grouped(text, expected):
+    assert grouped(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(999, "999"), (1000, "1K"), (8192, "8.1K"), (128_000, "128K"), (1_048_576, "1M"), (2_500_000, "2.5M")],
+)
+def test_context_lengths_are_short(number, expected):
+    assert short_count(number) == expected
+
+
+def test_missing_decimals_get_room_without_becoming_text():
+    assert aligned(2_500_000, 4) == ' data-pad="00"'
+    assert aligned(2_500_000, 2) == ""
+
+
+def test_dates_shares_and_moments_follow_the_language():
+    moment = Instant(20_000 * DAY + 1)
+    assert ENGLISH.date(moment) == "Oct 4, 2024"
+    assert CHINESE.date(moment) == "2024年10月4日"
+    assert ENGLISH.moment(moment).endswith(" UTC")
+    assert ENGLISH.share(1, 3) == "33.3%"
+    assert ENGLISH.share(0, 0) == "0.0%"
