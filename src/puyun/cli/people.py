@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from puyun.cli import opening, output, parsing
-from puyun.cli.failure import Exit, Failure, usage
+from puyun.cli.failure import Exit, Failure, not_found, usage
 from puyun.cli.opening import Config, Data, Json
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from puyun.identity.model import Organization
+    from puyun.storage.wallets import WalletRow
 
 org_app = typer.Typer(no_args_is_help=True, help="Organizations: who pays.")
 user_app = typer.Typer(no_args_is_help=True, help="People who sign in.")
 
 Org = Annotated[str, typer.Argument(metavar="ORG", help="Name or id of the organization.")]
 Tiers = Annotated[str | None, typer.Option(help="Tiers its keys may use, with commas between.")]
+
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]
+Generate = Annotated[bool, typer.Option("--generate", help="Make a password and print it once.")]
 
 ALL_TIERS = "test,flex,enterprise"
 
@@ -43,6 +45,8 @@ def org_create(
     currency = currency or opening.settings(data, config).brand.currency
     if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
         raise usage(f"{currency!r} is no currency.", "an ISO 4217 code such as USD")
+    from puyun.storage.wallets import load_wallet
+
     with opening.writing(data, config, create=True) as connection:
         org = create_organization(
             connection,
@@ -52,16 +56,19 @@ def org_create(
             currency=currency,
             now=SystemClock().now(),
         )
-        output.emit_one(_described(connection, org), as_json=as_json)
+        wallet = load_wallet(connection, org.id)
+    output.emit_one(_described(org, wallet), as_json=as_json)
 
 
 @org_app.command("list")
 def org_list(*, data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """All organizations with their balances."""
     from puyun.storage.identity import list_organizations
+    from puyun.storage.wallets import list_wallets
 
     with opening.reading(data, config) as connection:
-        rows = [_described(connection, org) for org in list_organizations(connection)]
+        wallets = list_wallets(connection)
+        rows = [_described(org, wallets[org.id]) for org in list_organizations(connection)]
     columns = ("id", "name", "status", "tiers", "currency", "balance", "available")
     output.emit(rows, {column: column for column in columns}, as_json=as_json)
 
@@ -70,12 +77,14 @@ def org_list(*, data: Data = None, config: Config = None, as_json: Json = False)
 def org_show(org: Org, *, data: Data = None, config: Config = None, as_json: Json = False) -> None:
     """One organization with its wallet, members and keys."""
     from puyun.storage.identity import list_keys, list_members
+    from puyun.storage.wallets import load_wallet
 
     with opening.reading(data, config) as connection:
         found = opening.organization(connection, org)
         members = [{"email": user.email, "role": role} for user, role in list_members(connection, found.id)]
         keys = sum(key.revoked_at is None for key in list_keys(connection, found.id))
-        output.emit_one(_described(connection, found) | {"members": members, "keys": keys}, as_json=as_json)
+        wallet = load_wallet(connection, found.id)
+    output.emit_one(_described(found, wallet) | {"members": members, "keys": keys}, as_json=as_json)
 
 
 @org_app.command("set")
@@ -93,7 +102,7 @@ def org_set(
     """Change an organization; a running server follows within seconds."""
     from puyun.identity.model import OrganizationStatus
     from puyun.storage.identity import set_organization
-    from puyun.storage.wallets import set_credit_limit
+    from puyun.storage.wallets import load_wallet, set_credit_limit
 
     if status not in {None, *OrganizationStatus}:
         raise usage(f"There is no status {status!r}.", "active or suspended")
@@ -110,16 +119,15 @@ def org_set(
             tiers=None if tiers is None else parsing.tiers(tiers),
             status=None if status is None else OrganizationStatus(status),
         )
-        output.emit_one(_described(connection, found), as_json=as_json)
+        wallet = load_wallet(connection, found.id)
+    output.emit_one(_described(found, wallet), as_json=as_json)
 
 
-def _described(connection: "Connection", org: "Organization") -> dict[str, object]:
+def _described(org: "Organization", wallet: "WalletRow") -> dict[str, object]:
     from puyun.kit.clock import format_instant
     from puyun.kit.ids import format_id
     from puyun.kit.money import format_amount
-    from puyun.storage.wallets import load_wallet
 
-    wallet = load_wallet(connection, org.id)
     return {
         "id": format_id("org", org.id),
         "name": org.name,
@@ -141,8 +149,8 @@ def user_create(
     org: Annotated[str | None, typer.Option(help="Organization to join.")] = None,
     role: Annotated[str, typer.Option(help="owner, admin, member or viewer.")] = "owner",
     operator: Annotated[bool, typer.Option("--operator", help="Runs the platform: may enter the admin pages.")] = False,
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
-    generate: Annotated[bool, typer.Option("--generate", help="Make a password and print it once.")] = False,
+    password_stdin: FromStdin = False,
+    generate: Generate = False,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -151,7 +159,6 @@ def user_create(
     from puyun.identity.model import Membership, Role
     from puyun.storage.identity import create_user, find_user, set_membership
     from puyun.system.clock import SystemClock
-    from puyun.system.passwords import hash_password
 
     if role not in set(Role):
         raise usage(f"There is no role {role!r}.", "owner, admin, member or viewer")
@@ -159,19 +166,9 @@ def user_create(
         raise usage("A user needs an organization.", "--org ORG, or --operator for somebody who runs the platform")
     with opening.reading(data, config) as connection:
         user = find_user(connection, email)
-    shown: dict[str, object] = {}
-    hashed = ""
-    if user is None:
-        password, made = _password(from_stdin=password_stdin, generate=generate)
-        try:
-            hashed = hash_password(password)
-        except ValueError as error:
-            raise Failure(
-                f"{error}.", "Length is what makes a password hard to guess.", "Choose another.", Exit.USAGE
-            ) from error
-        shown = {"password": password} if made else {}
+    created = user is None
+    hashed, shown = _password(from_stdin=password_stdin, generate=generate) if created else ("", {})
     with opening.writing(data, config) as connection:
-        created = user is None
         if user is None:
             user = create_user(connection, email, hashed, now=SystemClock().now(), operator=operator)
         joined = None if org is None else opening.organization(connection, org)
@@ -187,12 +184,44 @@ def user_create(
     output.emit_one(described | shown, as_json=as_json)
 
 
-def _password(*, from_stdin: bool, generate: bool) -> tuple[str, bool]:
-    """The password, and whether we made it."""
-    from puyun.system.entropy import password
+@user_app.command("password")
+def user_password(
+    email: Annotated[str, typer.Argument(help="Address of the person.")],
+    *,
+    password_stdin: FromStdin = False,
+    generate: Generate = False,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Set a new password, and end every session of the person."""
+    from puyun.storage.identity import find_user, set_password_hash
 
+    with opening.reading(data, config) as connection:
+        user = find_user(connection, email)
+    if user is None:
+        raise not_found("user", email, "puyun user create EMAIL --org ORG")
+    hashed, shown = _password(from_stdin=password_stdin, generate=generate)
+    with opening.writing(data, config) as connection:
+        set_password_hash(connection, user.id, hashed)
+    output.emit_one({"email": user.email} | shown, as_json=as_json)
+
+
+def _password(*, from_stdin: bool, generate: bool) -> tuple[str, dict[str, object]]:
+    """The hash of the password, and what to print of it: nothing unless we made it."""
+    from puyun.system.entropy import password
+    from puyun.system.passwords import hash_password
+
+    shown: dict[str, object] = {}
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n"), False
-    if generate or not sys.stdin.isatty():
-        return password(), True
-    return typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True), False
+        chosen = sys.stdin.readline().rstrip("\r\n")
+    elif generate or not sys.stdin.isatty():
+        chosen = password()
+        shown = {"password": chosen}
+    else:
+        chosen = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    try:
+        return hash_password(chosen), shown
+    except ValueError as error:
+        why = "Length is what makes a password hard to guess."
+        raise Failure(f"{error}.", why, "Choose another.", Exit.USAGE) from error

@@ -119,15 +119,7 @@ def create_user(
 
 def find_user(connection: Connection, email: str) -> User | None:
     """By address, whatever its case."""
-    return _find_user(connection, _USER.c.email == email.strip().lower())
-
-
-def load_user(connection: Connection, user: int) -> User | None:
-    return _find_user(connection, _USER.c.id == user)
-
-
-def _find_user(connection: Connection, condition: ColumnElement[bool]) -> User | None:
-    row = connection.execute(select(_USER).where(condition)).first()
+    row = connection.execute(select(_USER).where(_USER.c.email == email.strip().lower())).first()
     if row is None:
         return None
     return User(id=row.id, email=row.email, operator=bool(row.operator), created_at=row.created_at)

@@ -28,11 +28,6 @@ def verify_password(stored: str, password: str) -> bool:
         return False
 
 
-def outdated(stored: str) -> bool:
-    """Whether a hash should be made anew at the next sign-in, since the parameters have grown."""
-    return _hasher.check_needs_rehash(stored)
-
-
 @cache
 def _nobody() -> str:
     return _hasher.hash("nobody has this password")

@@ -87,6 +87,13 @@ def test_somebody_who_exists_joins_and_keeps_the_password(puyun, data) -> None:
     assert puyun("org", "show", "other", "--json").json["members"] == [{"email": "ada@example.com", "role": "member"}]
 
 
+def test_a_new_password_replaces_the_old_one(puyun, data) -> None:
+    puyun("user", "create", "op@example.com", "--operator", "--generate")
+    made = puyun("user", "password", "OP@example.com", "--generate", "--json").json
+    assert verify_password(stored(data, "op@example.com"), made["password"])
+    assert puyun("user", "password", "nobody@example.com", "--generate").code == 3
+
+
 def test_an_operator_needs_no_organization(puyun) -> None:
     made = puyun("user", "create", "op@example.com", "--operator", "--generate", "--json").json
     assert (made["operator"], made["organization"]) == (True, None)
