@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from puyun.api.access import ApiDeps
 from puyun.api.app import create_api
 from puyun.config import Settings, networks
+from puyun.demo import Demonstration
 from puyun.egress.connect import Connector
 from puyun.gateway.dispatch import Dispatcher, Seats
 from puyun.gateway.front import Front
@@ -79,7 +80,8 @@ class _Process:
         self._owner = register(database, self._slot, clock)
         self._orphans = OrphanSweep(database, owners, clock, me=self._owner, slot=self._slot)
         self._orphans.once()
-        self._wanted = demo
+        self._demo = Demonstration(settings, engine, clock, wanted=demo)
+        self._demo.prepare()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -96,6 +98,7 @@ class _Process:
         server = self._server(plane)
         refresh.once()
         plane.admits = True
+        await self._demo.start(refresh, connector)
         tasks = [
             loop.create_task(job)
             for job in (
@@ -108,13 +111,11 @@ class _Process:
             await server.serve()
         finally:
             await _cancel(tasks)
+            await self._demo.stop()
             await ledger.stop()
             pool.close()
             self._engine.dispose()
             self._slot.release()
-
-    def _announce(self, port: int) -> None:
-        print(f"{self._settings.brand.name} is ready on http://{self._settings.server.host}:{port}", flush=True)  # noqa: T201
 
     def _plane(self, ledger: LedgerWriter, pool: Pool) -> DataPlane:
         settings = self._settings
@@ -159,7 +160,7 @@ class _Process:
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=int(settings.server.shutdown_seconds),
         )
-        server = _Server(config, self._announce)
+        server = _Server(config, self._demo.announce)
         return server
 
 

@@ -28,8 +28,7 @@ class Refresh:
         self._catalog: int = -1
         self._identity: int = -1
         self._confirmed_at = 0.0
-        self.overrides: dict[str, Target] = {}
-        """Targets by provider name that are known only while the process runs: the embedded model's."""
+        self._overrides: dict[str, Target | None] = {}
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -65,15 +64,20 @@ class Refresh:
         self._plane.seats.targets = self._targets(snapshot)
         self._plane.snapshot = snapshot
 
+    def override(self, provider: str, target: Target | None) -> None:
+        """Where a provider is that only this process knows: the embedded model. None: nowhere at the moment."""
+        self._overrides[provider] = target
+        self.place(self._plane.snapshot)
+
     def _targets(self, snapshot: Snapshot) -> dict[int, Target]:
         targets: dict[int, Target] = {}
-        for sold in snapshot.sold.values():
-            for candidate in sold.candidates:
-                override = self.overrides.get(candidate.provider.name)
-                try:
-                    targets[candidate.id] = override.at(candidate) if override else target_of(candidate)
-                except Secretless as error:
-                    log.warning(
-                        "provider_without_secret", extra={"provider": candidate.provider.name, "why": str(error)}
-                    )
+        for candidate in {c.id: c for sold in snapshot.sold.values() for c in sold.candidates}.values():
+            provider = candidate.provider.name
+            try:
+                if provider not in self._overrides:
+                    targets[candidate.id] = target_of(candidate)
+                elif (place := self._overrides[provider]) is not None:
+                    targets[candidate.id] = place.at(candidate)
+            except Secretless as error:
+                log.warning("provider_without_secret", extra={"provider": provider, "why": str(error)})
         return targets
