@@ -68,6 +68,43 @@ def test_a_failure_before_the_first_byte(
     assert platform.receipt(account, error.request_id)["status"] == "failed"
 
 
+def test_the_test_tier_promises_no_capacity(platform: Platform, account: Account) -> None:
+    with platform.client(account) as client, pytest.raises(openai.RateLimitError) as caught:
+        client.chat.completions.create(model="mock-status-429", messages=SAYS, extra_body={"service_tier": "test"})
+    assert caught.value.code == "capacity_unavailable"
+    assert caught.value.response.headers["retry-after"] == "7", "as the upstream said"
+    assert caught.value.response.headers["retry-after-ms"] == "7000"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_another_deployment_answers_for_one_that_fails(platform: Platform, account: Account, stream: bool) -> None:
+    """The customer pays for the answer delivered, once (policy 9); the receipt says how many were tried."""
+    with platform.client(account) as client:
+        raw = client.chat.completions.with_raw_response.create(model="mock-failover", messages=SAYS, stream=stream)
+        answer = raw.parse()
+        assert list(answer) if stream else answer
+    receipt = platform.receipt(account, raw.headers["x-request-id"])
+    assert (receipt["status"], receipt["attempts"], receipt["deployment"]) == ("completed", 3, "mock@mock")
+    assert platform.settled_wallet(account).paid == 10_000_000_000 - charge(3, 10)
+
+
+def test_seats_are_not_overbooked(platform: Platform, account: Account) -> None:
+    user = f"seat-{account.number}"
+    body = {"model": "mock-one-seat", "messages": SAYS, "user": user}
+    with platform.dialogue() as dialogue, platform.client(account) as client:
+        dialogue.send(post("/v1/chat/completions", body, account.key))
+        until(lambda: platform.mock.asked(user), "the seat to be taken")
+        with pytest.raises(openai.APIStatusError) as caught:
+            client.chat.completions.create(**body)
+        assert (caught.value.status_code, caught.value.code) == (503, "capacity_unavailable")
+        assert int(caught.value.response.headers["retry-after"]) >= 1
+        platform.mock.open_gate(user)
+        assert dialogue.answer().status == 200
+        assert client.chat.completions.create(**body).usage
+    assert len(platform.mock.asked(user)) == 2
+    assert sorted(record["charge"] for record in platform.records(account)) == [0, charge(3, 10), charge(3, 10)]
+
+
 @pytest.mark.parametrize(
     ("model", "status", "code"),
     [

@@ -2,6 +2,8 @@
 
 import random  # noqa: TID251 - seeded: every run is the same
 import socket
+import sqlite3
+from contextlib import closing
 
 import pytest
 from openai import APIStatusError, Stream
@@ -10,6 +12,7 @@ from stage.dialogue import post
 from stage.platform import Account, Platform
 from stage.waiting import until
 
+from puyun.storage.engine import sqlite_path
 from puyun.storage.wallets import MoneyKind
 
 SAYS = [{"role": "user", "content": "one two three"}]
@@ -132,10 +135,12 @@ def test_an_open_end_is_bounded_by_the_wallet(platform: Platform, choices: int) 
 
 
 def test_a_hold_is_seen_while_a_call_runs_and_returns(platform: Platform, account: Account) -> None:
+    user = f"hold-{account.number}"
     with platform.dialogue() as dialogue:
-        dialogue.send(post("/v1/chat/completions", chat("mock-delay-1500"), account.key))
+        dialogue.send(post("/v1/chat/completions", chat("mock-gate", user=user), account.key))
         until(lambda: platform.wallet(account).held > 0, "a hold")
         seen = platform.get("/v1/balance", account.key)
+        platform.mock.open_gate(user)
         assert nano(seen["held"]) == nano(seen["balance"]) - nano(seen["available"]) > 0
         assert dialogue.answer().status == 200
     assert platform.wallet(account).held == 0, "settled before the last byte was sent"
@@ -147,6 +152,24 @@ def test_the_charge_is_durable_before_the_answer_ends(platform: Platform, accoun
         with platform.dialogue() as dialogue:
             answer = dialogue.send(post("/v1/chat/completions", chat("mock", stream=stream), account.key)).answer()
             assert platform.receipt(account, answer.headers["x-request-id"])["status"] == "completed"
+
+
+def test_the_end_of_a_stream_waits_for_the_database(platform: Platform, account: Account) -> None:
+    """The words are there as they come; what completes the answer comes when the charge is durable, not before."""
+    body = chat("mock-chunk-delay-100-tokens-20", stream=True)
+    with (
+        platform.dialogue() as dialogue,
+        closing(sqlite3.connect(sqlite_path(platform.data), isolation_level=None, timeout=10)) as blocker,
+    ):
+        dialogue.send(post("/v1/chat/completions", body, account.key)).head()
+        blocker.execute("BEGIN IMMEDIATE")
+        heard = b""
+        while b'"finish_reason":"stop"' not in heard:
+            heard += dialogue.chunk()
+        dialogue.expect_silence()
+        blocker.execute("ROLLBACK")
+        assert b"".join(dialogue.chunks()).endswith(b"data: [DONE]\n\n")
+    assert platform.wallet(account).paid == nano("10.00") - charge(3, 20)
 
 
 def test_a_client_that_leaves_a_stream_pays_for_what_was_relayed(platform: Platform, account: Account) -> None:
@@ -174,7 +197,7 @@ def test_a_client_that_leaves_a_stream_pays_for_what_was_relayed(platform: Platf
 def test_a_client_that_leaves_before_the_first_byte_pays_nothing(platform: Platform, account: Account) -> None:
     user = f"early-{account.number}"
     with platform.dialogue() as dialogue:
-        dialogue.send(post("/v1/chat/completions", chat("mock-delay-1500", stream=True, user=user), account.key))
+        dialogue.send(post("/v1/chat/completions", chat("mock-gate", stream=True, user=user), account.key))
         until(lambda: platform.mock.asked(user), "the request to reach the upstream")
     [entry] = platform.mock.ended(user)
     assert not entry["complete"]

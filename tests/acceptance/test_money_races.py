@@ -25,15 +25,27 @@ def own_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]
         yield running
 
 
-async def attack(platform: Platform, account: Account, model: str, **options) -> Counter[int]:
-    """Statuses of ATTACK calls at once."""
+@pytest.fixture(scope="module")
+def patient_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One that waits for its upstream for as long as a test takes."""
+    with Platform(tmp_path_factory.mktemp("patient"), PUYUN_UPSTREAM__FIRST_BYTE_TIMEOUT="120") as running:
+        yield running
+
+
+async def attack(platform: Platform, account: Account, **options) -> Counter[int]:
+    """Statuses of ATTACK calls at once. The upstream answers none before all that can be refused are."""
+    refused = 0
 
     async def one() -> int:
+        nonlocal refused
         try:
-            answer = await client.chat.completions.create(model=model, messages=SAYS, max_tokens=100, **options)
+            answer = await client.chat.completions.create(messages=SAYS, max_tokens=100, **options)
         except openai.APIStatusError as error:
+            refused += 1
+            if refused == ATTACK - AFFORDABLE:
+                await asyncio.to_thread(platform.mock.open_gate, options["user"])
             return error.status_code
-        if options.get("stream"):
+        if options["stream"]:
             assert [chunk async for chunk in answer]
         return 200
 
@@ -43,19 +55,18 @@ async def attack(platform: Platform, account: Account, model: str, **options) ->
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_wallet_pays_for_as_many_calls_as_it_can_hold(platform: Platform, stream: bool) -> None:
-    """200 at once on credit for 10 holds; no settle frees money in time, so 10 are served and 190 refused."""
+def test_a_wallet_pays_for_as_many_calls_as_it_can_hold(patient_platform: Platform, stream: bool) -> None:
+    """200 at once on credit for 10 holds; no settle frees money meanwhile, so 10 are served and 190 refused."""
+    platform = patient_platform
     account = platform.account("0")
+    options = {"model": "mock-gate", "stream": stream, "user": f"attack-{account.number}"}
     with platform.client(account) as client, pytest.raises(openai.APIStatusError) as caught:
-        client.chat.completions.create(
-            model="mock-delay-1500", messages=SAYS, max_tokens=100, stream=stream, user=f"attack-{account.number}"
-        )
+        client.chat.completions.create(messages=SAYS, max_tokens=100, **options)
     needed = nano(caught.value.body["needed"])
     platform.top_up(account, AFFORDABLE * needed)
-    user = f"attack-{account.number}"
-    statuses = asyncio.run(attack(platform, account, "mock-delay-1500", stream=stream, user=user))
+    statuses = asyncio.run(attack(platform, account, **options))
     assert statuses == {200: AFFORDABLE, 402: ATTACK - AFFORDABLE}
-    assert len(platform.mock.asked(user)) == AFFORDABLE, "the refused ones were not sent upstream"
+    assert len(platform.mock.asked(options["user"])) == AFFORDABLE, "the refused ones were not sent upstream"
     wallet = platform.settled_wallet(account)
     assert wallet.paid == AFFORDABLE * (needed - charge(3, 10))
     assert [record["charge"] for record in platform.records(account)] == [charge(3, 10)] * AFFORDABLE

@@ -107,7 +107,7 @@ def test_a_client_that_leaves_while_nothing_comes_is_noticed(platform: Platform,
 def test_a_client_that_leaves_an_answer_that_is_not_streamed_pays_nothing(platform: Platform, account: Account) -> None:
     user = f"whole-{account.number}"
     with platform.dialogue() as dialogue:
-        dialogue.send(post(CHAT, ask("mock-delay-1500", user), account.key))
+        dialogue.send(post(CHAT, ask("mock-gate", user), account.key))
         until(lambda: platform.mock.asked(user), "the request to reach the upstream")
     [entry] = platform.mock.ended(user)
     assert not entry["complete"]

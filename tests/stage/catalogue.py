@@ -14,8 +14,8 @@ MODELS = (
     "mock-tokens-50",
     "mock-tokens-5000",
     "mock-delay-300",
-    "mock-delay-1500",
     "mock-delay-1500-tokens-50",
+    "mock-gate",
     "mock-chunk-delay-20-tokens-50",
     "mock-chunk-delay-100-tokens-20",
     "mock-chunk-delay-20-tokens-5000",
@@ -54,6 +54,12 @@ UNPRICED = "mock-unpriced"
 CHANGING = "mock-changing-price"
 """The one whose price a test may change."""
 
+FAILOVER = "mock-failover"
+"""Its first deployment always fails, its second answers."""
+
+ONE_SEAT = "mock-one-seat"
+"""One call at a time, which waits for its gate."""
+
 
 def catalogue(base_url: str) -> str:
     """As a file (DESIGN 4.3)."""
@@ -62,29 +68,38 @@ def catalogue(base_url: str) -> str:
     ]
     for name in (*MODELS, FLEX_ONLY, UNPRICED, CHANGING):
         upstream = name if name in MODELS else "mock"
-        parts += [_model(name, upstream, "chat")]
+        parts += [_deployment(name, upstream), _model(name, "chat", name)]
         tiers = {FLEX_ONLY: ("flex",), UNPRICED: ()}.get(name, TIERS)
         parts += [_price(name, tier) for tier in tiers]
-    parts += [_model("mock-embedding", "mock", "embedding")]
+    for name in (FAILOVER, ONE_SEAT):
+        parts += [_price(name, tier) for tier in TIERS]
+    parts += [_model(FAILOVER, "chat", "mock-status-500", "mock-die-before", "mock")]
+    parts += [_deployment(ONE_SEAT, "mock-gate", seats=1), _model(ONE_SEAT, "chat", ONE_SEAT)]
+    parts += [_deployment("mock-embedding", "mock"), _model("mock-embedding", "embedding", "mock-embedding")]
     parts += [f'[[prices]]\nmodel = "mock-embedding"\ntier = "{tier}"\ninput = "0.0005"\n' for tier in TIERS]
     return "\n".join(parts)
 
 
-def _model(name: str, upstream: str, kind: str) -> str:
+def _deployment(name: str, upstream: str, *, seats: int = 1000) -> str:
     return f"""
 [[deployments]]
 name = "{name}@mock"
 provider = "mock"
 upstream_model = "{upstream}"
 pool = "shared"
-seats = 1000
+seats = {seats}
+"""
 
+
+def _model(name: str, kind: str, *deployments: str) -> str:
+    names = ", ".join(f'"{deployment}@mock"' for deployment in deployments)
+    return f"""
 [[models]]
 name = "{name}"
 kind = "{kind}"
 context_length = 128000
 max_output = 8192
-deployments = ["{name}@mock"]
+deployments = [{names}]
 """
 
 

@@ -30,6 +30,10 @@ class MockUpstream:
         """Requests of one `user` in order: `entry`, `headers`, `body`."""
         return self._get(f"/journal?user={quote(user)}")
 
+    def open_gate(self, user: str) -> None:
+        """Let the requests of one user to the models called gate be answered."""
+        self._get(f"/open?user={quote(user)}")
+
     def ended(self, user: str, count: int = 1) -> list[dict[str, Any]]:
         """The entries of `count` requests of one user, once all of them have ended."""
 

@@ -63,6 +63,8 @@ class Answering:
 
     async def _answer(self, endpoint: str, ask: Ask, behavior: Behavior) -> None:
         await asyncio.sleep(behavior.delay / 1000)
+        if behavior.gate:
+            await self._journal.gate(ask.user).wait()
         if behavior.die_before:
             self._wire.close()
         elif behavior.stall:

@@ -29,6 +29,8 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True):
     """Close in the middle of the answer."""
     reset_midstream: bool = False
     """The same with a TCP reset."""
+    gate: bool = False
+    """Answer once `GET /open?user=…` has opened the gate of the request's user."""
     stall: bool = False
     """Never answer."""
     stall_midstream: bool = False

@@ -1,6 +1,7 @@
 """What was asked and what was answered: one line a request, appended when its answer ended, and a window in memory."""
 
-from collections import deque
+import asyncio
+from collections import defaultdict, deque
 from pathlib import Path
 
 import msgspec
@@ -52,6 +53,11 @@ class Journal:
         self._file = None if path is None else path.open("ab", buffering=0)
         self._asked: deque[Asked] = deque(maxlen=_KEPT)
         self.stats = Stats()
+        self._gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    def gate(self, user: str | None) -> asyncio.Event:
+        """Set once this user's requests may be answered."""
+        return self._gates[user or ""]
 
     def open(self, path: str) -> Entry:
         self.stats.requests += 1

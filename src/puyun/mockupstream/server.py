@@ -104,6 +104,9 @@ async def _respond(request: Request, wire: Wire, journal: Journal) -> None:
         case "GET", "/journal":
             user = parse_qs(url.query).get("user")
             await wire.json(200, journal.dump(user[0] if user else None))
+        case "GET", "/open":
+            journal.gate(parse_qs(url.query).get("user", [""])[0]).set()
+            await wire.json(200, b"{}")
         case _:
             await Answering(request, url.path, wire, journal).run()
 
