@@ -19,7 +19,7 @@ from puyun.pricing.rate import rate
 from puyun.storage import schema
 from puyun.storage.engine import writing
 from puyun.storage.identity import create_key, create_organization
-from puyun.storage.ledger import LedgerStore
+from puyun.storage.ledger.store import LedgerStore
 from puyun.storage.prices import load_price_rows, set_price
 from puyun.storage.wallets import MoneyKind, top_up
 

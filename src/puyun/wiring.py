@@ -28,9 +28,9 @@ from puyun.kit.ids import CallSequence
 from puyun.portal.app import PageDeps, create_pages
 from puyun.storage import migrate
 from puyun.storage.engine import open_engine
-from puyun.storage.ledger import LedgerStore
-from puyun.storage.owner import Slot, register
-from puyun.storage.writer import LedgerWriter
+from puyun.storage.ledger.owner import Slot, register
+from puyun.storage.ledger.store import LedgerStore
+from puyun.storage.ledger.writer import LedgerWriter
 from puyun.system.clock import SystemClock
 from puyun.telemetry import log
 

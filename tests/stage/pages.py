@@ -20,9 +20,10 @@ from puyun.kit.money import parse_price
 from puyun.portal.app import PageDeps, create_pages
 from puyun.pricing.pricebook import PriceBook, PriceRow
 from puyun.storage import schema
-from puyun.storage.codes import TIER_CODE
 from puyun.storage.engine import open_engine, sqlite_path, writing
 from puyun.storage.identity import create_key, create_organization, create_user, set_membership
+from puyun.storage.ledger.codes import TIER_CODE
+from puyun.storage.migrate import upgrade
 from puyun.system.clock import SystemClock
 from puyun.system.entropy import key_entropy, organization_id
 from puyun.system.passwords import hash_password
@@ -81,15 +82,17 @@ def shop() -> Prices:
 
 
 class Site:
-    """The pages with people and usage in their database."""
+    """The pages with people and usage in their database. `migrated`: an empty database to begin with, to save time."""
 
     def __init__(
-        self, folder: Path, migrated: Path, *, clock: Clock | None = None, prices: Prices | None = None
+        self, folder: Path, migrated: Path | None = None, *, clock: Clock | None = None, prices: Prices | None = None
     ) -> None:
-        shutil.copy(migrated, sqlite_path(folder))
+        if migrated is not None:
+            shutil.copy(migrated, sqlite_path(folder))
         self.clock = clock or SystemClock()
         self.prices = prices or shop()
         self.engine = open_engine(sqlite_path(folder))
+        upgrade(self.engine)
         self.stopping = False
         self.app = create_pages(
             PageDeps(

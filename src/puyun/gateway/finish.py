@@ -12,7 +12,7 @@ from puyun.metering.reading import Reading
 from puyun.metering.record import NO_FLAGS, Flag, UsageRecord
 from puyun.metering.usage import NO_USAGE
 from puyun.pricing.rate import rate
-from puyun.storage.writer import LedgerUnavailableError, LedgerWriter
+from puyun.storage.ledger.writer import LedgerUnavailableError, LedgerWriter
 
 
 class FreeOutcome(msgspec.Struct, frozen=True):

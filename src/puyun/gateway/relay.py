@@ -21,7 +21,7 @@ from puyun.metering.tokens import estimate
 from puyun.metering.usage import Usage
 from puyun.protocol import openai, sse
 from puyun.providers.failure import upstream_error, upstream_timeout
-from puyun.storage.writer import LedgerWriter
+from puyun.storage.ledger.writer import LedgerWriter
 
 ANSWER_MAX = 64 * 1024 * 1024
 

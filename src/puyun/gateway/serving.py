@@ -21,8 +21,8 @@ from puyun.kit.ids import CallSequence, request_id
 from puyun.ledger.command import Held, Hold, Refused
 from puyun.ledger.hold import Status
 from puyun.protocol import openai, sse
+from puyun.storage.ledger.writer import LedgerUnavailableError, LedgerWriter
 from puyun.storage.snapshots import EMPTY, Snapshot
-from puyun.storage.writer import LedgerUnavailableError, LedgerWriter
 
 log = logging.getLogger("puyun.gateway")
 

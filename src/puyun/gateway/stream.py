@@ -36,6 +36,7 @@ class StreamFilter:
         self.stopped = False
         """A choice gave its finish reason: an end without `[DONE]` is an end all the same."""
         self.failed = False
+
     """The provider reported an error in mid-stream, or what it sent is no chunk."""
 
     def feed(self, piece: bytes) -> bytes:

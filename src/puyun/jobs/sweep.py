@@ -10,8 +10,8 @@ from typing import Any
 from puyun.gateway.front import sweep
 from puyun.gateway.upstream import Pool
 from puyun.kit.clock import Clock
-from puyun.storage.ledger import LedgerStore
-from puyun.storage.owner import Slot, dead_owners, forget
+from puyun.storage.ledger.owner import Slot, dead_owners, forget
+from puyun.storage.ledger.store import LedgerStore
 
 CONNECTIONS_SECONDS = 0.5
 ORPHANS_SECONDS = 10.0

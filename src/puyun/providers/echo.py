@@ -19,7 +19,7 @@ class _Message(msgspec.Struct):
 
 class _Request(msgspec.Struct):
     model: str = "echo"
-    messages: list[_Message] = []
+    messages: tuple[_Message, ...] = ()
     prompt: str | list[str] = ""
     input: str | list[str] = ""
     max_tokens: int | None = None
@@ -31,7 +31,9 @@ def answer(path: str, body: bytes, call: str) -> bytes:
     request = msgspec.json.decode(body, type=_Request)
     if path == "/embeddings":
         texts = [request.input] if isinstance(request.input, str) else request.input
-        data = [{"object": "embedding", "index": i, "embedding": _vector(text)} for i, text in enumerate(texts)]
+        data: list[dict[str, Any]] = [
+            {"object": "embedding", "index": i, "embedding": _vector(text)} for i, text in enumerate(texts)
+        ]
         return _json({"object": "list", "model": request.model, "data": data, "usage": _usage(_count(texts), None)})
     told, words, finish = _said(request)
     usage = _usage(told, len(words))

@@ -29,7 +29,7 @@ from puyun.metering.usage import BUCKETS, Usage
 from puyun.pricing.pricebook import PriceBook, Rates
 from puyun.pricing.rate import rate
 from puyun.storage import schema
-from puyun.storage.codes import STATUS_NAME, TIER_NAME
+from puyun.storage.ledger.codes import STATUS_NAME, TIER_NAME
 from puyun.storage.prices import load_price_rows
 
 CHUNK = 1000

@@ -13,7 +13,7 @@ from puyun.metering.usage import BUCKETS, Usage
 from puyun.pricing.pricebook import PriceBook, PriceRow
 from puyun.pricing.rate import Line, lines
 from puyun.storage import schema
-from puyun.storage.codes import STATUS_NAME, TIER_NAME
+from puyun.storage.ledger.codes import STATUS_NAME, TIER_NAME
 
 
 class Timing(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from puyun.kit.clock import DAY, HOUR, Instant, format_instant
 from puyun.kit.ids import format_id
 from puyun.metering.usage import BUCKETS, NO_USAGE, Usage
 from puyun.storage import schema
-from puyun.storage.codes import TIER_NAME
+from puyun.storage.ledger.codes import TIER_NAME
 
 _ROLLUP = schema.rollup_hour
 _HOURS_A_DAY = DAY // HOUR

@@ -32,6 +32,7 @@ class PriceFeed:
         self._currency = currency
         self._stopping = stopping
         self._open = 0
+        self._body = ("", b"")
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/api/prices", self.prices), Route("/api/prices/stream", self.stream)]
@@ -43,7 +44,10 @@ class PriceFeed:
         headers = {"etag": etag, "cache-control": "no-cache", "access-control-allow-origin": "*"}
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
-        body = msgspec.json.encode(public_prices(offers, self._currency))
+        version, body = self._body
+        if version != offers.version:
+            body = msgspec.json.encode(public_prices(offers, self._currency))
+            self._body = offers.version, body
         return Response(body, headers=headers, media_type="application/json")
 
     async def stream(self, _request: Request) -> Response:

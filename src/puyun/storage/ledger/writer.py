@@ -16,7 +16,7 @@ from puyun.kit.clock import SECOND, Clock, Instant
 from puyun.ledger.command import Grow, Hold, Outcome
 from puyun.ledger.hold import Status
 from puyun.metering.record import UsageRecord
-from puyun.storage.ledger import BATCH_MAX, LedgerStore
+from puyun.storage.ledger.store import BATCH_MAX, LedgerStore
 
 SETTLE_PATIENCE = 10 * SECOND
 """How long a settle is tried again while the database cannot be written; then the call is free (policy 17)."""

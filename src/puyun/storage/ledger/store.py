@@ -13,18 +13,18 @@ from puyun.kit.clock import Clock, hour_of
 from puyun.kit.ids import call_started
 from puyun.kit.money import charge_of
 from puyun.ledger.book import Book, Budget, Wallet
-from puyun.ledger.command import Grow, Held, Hold, Outcome, Post, Settle, Settled
+from puyun.ledger.command import Grow, Held, Hold, Outcome, Settle, Settled
 from puyun.ledger.hold import Status
 from puyun.metering.record import Flag, UsageRecord
 from puyun.metering.usage import NO_USAGE, Usage
-from puyun.storage.codes import STATUS_CODE, TIER_CODE, TIER_NAME
 from puyun.storage.engine import connect_sqlite
+from puyun.storage.ledger.codes import STATUS_CODE, TIER_CODE, TIER_NAME
 from puyun.storage.sql import statements, with_rows
 
 BATCH_MAX = 64
 """Commands in one transaction: more would hold the interpreter lock, and every open stream, for too long."""
 
-Ask = Hold | Grow | UsageRecord | Post
+Ask = Hold | Grow | UsageRecord
 """What callers hand in: a record stands for the settle, void or expiry that its status says."""
 
 Row = Sequence[Any]
@@ -78,13 +78,12 @@ class LedgerStore:
             raise
         return outcomes
 
-    def _load(self, commands: Sequence[Hold | Grow | Settle | Post], *, replay: bool) -> Book:
+    def _load(self, commands: Sequence[Hold | Grow | Settle], *, replay: bool) -> Book:
         orgs = {command.org for command in commands}
-        keys = {command.key for command in commands if not isinstance(command, Post)}
+        keys = {command.key for command in commands}
         book = Book({row[0]: _wallet(row) for row in self._select("wallets", orgs)})
-        if keys:
-            book.budgets = {row[0]: Budget(*row) for row in self._select("budgets", keys)}
-        places = [(c.org, c.call) for c in commands if not isinstance(c, Post) and (replay or not isinstance(c, Hold))]
+        book.budgets = {row[0]: Budget(*row) for row in self._select("budgets", keys)}
+        places = [(c.org, c.call) for c in commands if replay or not isinstance(c, Hold)]
         if places:
             book.holds = {(row[0], row[1]): row[2] for row in self._select_pairs("holds", places)}
         missing = [place for place in places if place not in book.holds]
@@ -138,7 +137,7 @@ class LedgerStore:
             self._connection.execute(with_rows(_SQL[name], len(rows), len(rows[0])), values)
 
 
-def _command(ask: Ask) -> Hold | Grow | Settle | Post:
+def _command(ask: Ask) -> Hold | Grow | Settle:
     if isinstance(ask, UsageRecord):
         return Settle(ask.org, ask.call, ask.key, ask.tier, ask.status, charge_of(ask.exact))
     return ask
