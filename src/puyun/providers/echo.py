@@ -34,7 +34,8 @@ def answer(path: str, body: bytes, call: str) -> bytes:
         data: list[dict[str, Any]] = [
             {"object": "embedding", "index": i, "embedding": _vector(text)} for i, text in enumerate(texts)
         ]
-        return _json({"object": "list", "model": request.model, "data": data, "usage": _usage(_count(texts), None)})
+        whole: dict[str, Any] = {"object": "list", "model": request.model, "data": data}
+        return _json(whole | {"usage": _usage(_count(texts), None)})
     told, words, finish = _said(request)
     usage = _usage(told, len(words))
     choice: dict[str, Any] = {"index": 0, "finish_reason": finish}
