@@ -9,22 +9,7 @@ from puyun.kit.money import PRICE_MAX
 DECEMBER = parse_instant("2026-12-01T00:00:00Z")
 
 
-def test_the_file_that_is_written() -> None:
-    file = CatalogFile(
-        providers=(
-            Provider(name="b", dialect=Dialect.OPENAI, base_url="https://b.example/v1", api_key="env:B"),
-            Provider(name="a", dialect=Dialect.ECHO),
-        ),
-        deployments=(Deployment(name="m@b", provider="b", upstream_model="m", seats=8, rpm=60),),
-        models=(Model(name="m", kind=Kind.CHAT, context_length=8192, deployments=("m@b",), label='so "new"'),),
-        prices=(
-            Price(model="m", tier=Tier.FLEX, meter="output", amount=10_000_000, effective_from=DECEMBER),
-            Price(model="m", tier=Tier.FLEX, meter="input", amount=2_500_000),
-            Price(model="m", tier=Tier.FLEX, meter="input", amount=None, effective_from=DECEMBER),
-            Price(model="m", tier=Tier.TEST, meter="input", amount=1),
-        ),
-    )
-    expected = """\
+WRITTEN = """\
 [[providers]]
 name = "a"
 dialect = "echo"
@@ -69,8 +54,25 @@ input = "withdrawn"
 output = "10.00"
 from = 2026-12-01T00:00:00Z
 """
+
+
+def test_the_file_that_is_written() -> None:
+    file = CatalogFile(
+        providers=(
+            Provider(name="b", dialect=Dialect.OPENAI, base_url="https://b.example/v1", api_key="env:B"),
+            Provider(name="a", dialect=Dialect.ECHO),
+        ),
+        deployments=(Deployment(name="m@b", provider="b", upstream_model="m", seats=8, rpm=60),),
+        models=(Model(name="m", kind=Kind.CHAT, context_length=8192, deployments=("m@b",), label='so "new"'),),
+        prices=(
+            Price(model="m", tier=Tier.FLEX, meter="output", amount=10_000_000, effective_from=DECEMBER),
+            Price(model="m", tier=Tier.FLEX, meter="input", amount=2_500_000),
+            Price(model="m", tier=Tier.FLEX, meter="input", amount=None, effective_from=DECEMBER),
+            Price(model="m", tier=Tier.TEST, meter="input", amount=1),
+        ),
+    )
     notes = {"providers.b": "The second address.\nIn Frankfurt.", "prices.m.flex": "Until December.", "models.x": "-"}
-    assert to_toml(file, notes) == expected
+    assert to_toml(file, notes) == WRITTEN
 
 
 def test_nothing_is_written_as_nothing() -> None:
