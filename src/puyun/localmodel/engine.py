@@ -50,17 +50,26 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """What the child answers on stdout, one line of JSON, once the model can be called."""
+    """What the child answers on stdout, one line of JSON: its port once the model can be called, or why it cannot be.
 
-    port: int
+    Not on stderr, where the engine's own log comes in late and out of order.
+    """
+
+    port: int = 0
+    failure: str = ""
 
 
 def main() -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent lets running calls finish
-    server = _serve(_order())
-    sys.stdout.buffer.write(msgspec.json.encode(Announcement(_port(server))) + b"\n")
-    sys.stdout.buffer.flush()
+    order = _order()
+    try:
+        server = _serve(order)
+        port = _port(server)
+    except RuntimeError as error:
+        _announce(Announcement(failure=f"the engine cannot serve {order.path}: {error}"))
+        raise SystemExit(1) from error
+    _announce(Announcement(port=port))
     until_parent_ends(sys.stdin.buffer)
     os._exit(0)  # the server's destructor would wait for the answers it is writing, and nobody is left to read them
 
@@ -72,13 +81,16 @@ def _order() -> Order:
         raise SystemExit(f"no order on stdin ({error}); puyun serve starts this process by itself") from error
 
 
+def _announce(announcement: Announcement) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(announcement) + b"\n")
+    sys.stdout.buffer.flush()
+
+
 def _serve(order: Order) -> Any:
+    """Raises RuntimeError when the engine cannot load the model."""
     # The engine has no type stubs, and is absent where it has no wheel: the import must fail in the child alone.
     xllamacpp: Any = importlib.import_module("xllamacpp")
-    try:
-        return xllamacpp.Server(_parameters(xllamacpp, order))
-    except RuntimeError as error:
-        raise SystemExit(f"the engine cannot load {order.path}: {error}") from error
+    return xllamacpp.Server(_parameters(xllamacpp, order))
 
 
 def _parameters(xllamacpp: Any, order: Order) -> Any:
@@ -107,7 +119,8 @@ def _parameters(xllamacpp: Any, order: Order) -> Any:
 
 
 def _port(server: Any) -> int:
+    """Raises RuntimeError when the engine does not say it, which would be a change of its interface."""
     port = urlsplit(str(server.listening_address)).port
     if port is None:
-        raise SystemExit(f"the engine does not say where it listens: {server.listening_address}")
+        raise RuntimeError(f"the engine does not say where it listens: {server.listening_address}")
     return port

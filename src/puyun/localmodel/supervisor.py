@@ -161,6 +161,8 @@ class LocalModel:
 
     async def _end(self, process: Process) -> None:
         """SIGTERM, then SIGKILL for one that does not listen."""
+        if process.returncode is not None:
+            return
         with suppress(ProcessLookupError):
             process.terminate()
             try:
@@ -181,10 +183,17 @@ async def _port(process: Process, order: bytes) -> int:
         line = await process.stdout.readline()
     except (ConnectionError, ValueError) as error:  # ValueError: a line longer than the stream's limit
         raise _ChildError("did not say its port") from error
+    if not line:
+        await process.wait()
+        raise _ChildError("ended before it said its port")
     try:
-        return msgspec.json.decode(line, type=Announcement).port
+        announcement = msgspec.json.decode(line, type=Announcement)
     except msgspec.DecodeError as error:
         raise _ChildError("did not say its port") from error
+    if not announcement.port:
+        await process.wait()
+        raise _ChildError(announcement.failure or "has no port")
+    return announcement.port
 
 
 def _check_health(port: int) -> None:

@@ -31,6 +31,8 @@ def main():
         sys.exit("no luck today")
     if "mute" in sys.argv:
         until_parent_ends(sys.stdin.buffer)
+    if "refuse" in sys.argv:
+        sys.exit(print(json.dumps({"failure": "the engine cannot serve that"}), flush=True))
     if "babble" in sys.argv:
         print("hello", flush=True)
     if "deaf" in sys.argv:

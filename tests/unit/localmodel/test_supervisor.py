@@ -157,7 +157,12 @@ def test_a_child_that_never_comes_up_is_given_up_with_its_last_words():
 
 @pytest.mark.parametrize(
     ("behaviour", "words"),
-    [("mute", "did not come up within 1 s"), ("babble", "did not say its port"), ("sick", "status 503")],
+    [
+        ("mute", "did not come up within 1 s"),
+        ("babble", "did not say its port"),
+        ("refuse", "the engine cannot serve that"),
+        ("sick", "status 503"),
+    ],
 )
 def test_a_child_that_cannot_be_used_is_ended(behaviour, words, tmp_path):
     async def scene():
