@@ -13,8 +13,16 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield running
 
 
-@pytest.fixture
-def own_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One that a test may stop or kill; it must run at the end."""
-    with Platform(tmp_path_factory.mktemp("own"), PUYUN_SERVER__SHUTDOWN_SECONDS="8") as running:
+@pytest.fixture(scope="session")
+def _own_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    settings = {"PUYUN_SERVER__SHUTDOWN_SECONDS": "8", "PUYUN_UPSTREAM__FIRST_BYTE_TIMEOUT": "120"}
+    with Platform(tmp_path_factory.mktemp("own"), **settings) as running:
         yield running
+
+
+@pytest.fixture
+def own_platform(_own_platform: Platform) -> Platform:
+    """One that a test may stop or kill, and that waits for its upstream. Its tests are of the xdist group `own`."""
+    if not _own_platform.server.alive:
+        _own_platform.restart()
+    return _own_platform

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 
 import httpx2
 import openai
@@ -15,12 +14,7 @@ SAYS = [{"role": "user", "content": "one two three"}]
 ATTACK = 200
 AFFORDABLE = 10
 
-
-@pytest.fixture(scope="module")
-def patient_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One that waits for its upstream for as long as a test takes."""
-    with Platform(tmp_path_factory.mktemp("patient"), PUYUN_UPSTREAM__FIRST_BYTE_TIMEOUT="120") as running:
-        yield running
+pytestmark = pytest.mark.xdist_group("own")
 
 
 async def attack(platform: Platform, account: Account, **options) -> Counter[int]:
@@ -46,9 +40,9 @@ async def attack(platform: Platform, account: Account, **options) -> Counter[int
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_wallet_pays_for_as_many_calls_as_it_can_hold(patient_platform: Platform, stream: bool) -> None:
+def test_a_wallet_pays_for_as_many_calls_as_it_can_hold(own_platform: Platform, stream: bool) -> None:
     """200 at once on credit for 10 holds; no settle frees money meanwhile, so 10 are served and 190 refused."""
-    platform = patient_platform
+    platform = own_platform
     account = platform.account("0")
     options = {"model": "mock-gate", "stream": stream, "user": f"attack-{account.number}"}
     with platform.client(account) as client, pytest.raises(openai.APIStatusError) as caught:
