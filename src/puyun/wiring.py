@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 from sqlalchemy import Engine
 
+from puyun.admin.app import admin_face
 from puyun.api.access import ApiDeps
 from puyun.api.app import create_api
 from puyun.config import Settings, networks
@@ -142,7 +143,8 @@ class _Process:
                 brand=settings.brand,
                 prices=lambda: plane.snapshot,
                 stopping=lambda: server.should_exit,
-            )
+            ),
+            admin_face(lambda: plane.snapshot),
         )
         deps = ApiDeps(engine=self._engine, clock=self._clock, plane=plane, currency=settings.brand.currency)
         config = uvicorn.Config(

@@ -15,7 +15,7 @@ from puyun.portal.pages.model import ModelPage
 from puyun.portal.pages.prices import PriceFeed
 from puyun.portal.pages.signin import SignIn
 from puyun.portal.pages.usage import UsagePage
-from puyun.web.app import create_app
+from puyun.web.app import Face, create_app
 from puyun.web.site import Site
 
 
@@ -35,13 +35,13 @@ class PageDeps:
     stopping: Callable[[], bool] = _never
 
 
-def create_pages(deps: PageDeps) -> ASGIApp:
-    """The pages as an application of their own; to serve more faces, hand their routes to `web.app.create_app` too."""
-    site = Site(deps.engine, deps.clock, deps.brand, ("puyun.portal",))
-    return create_app(site, portal_routes(site, deps))
+def create_pages(deps: PageDeps, *others: Face) -> ASGIApp:
+    """The public pages and the portal, and what `others` add to them, as one application."""
+    site = Site(deps.engine, deps.clock, deps.brand, ("puyun.portal", *(face.package for face in others)))
+    return create_app(site, [*_routes(site, deps), *(route for face in others for route in face.routes(site))])
 
 
-def portal_routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
+def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     board = PriceBoard(deps.prices, deps.clock)
     return [
         *Home(site, board).routes(),

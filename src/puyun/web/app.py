@@ -1,6 +1,7 @@
 """The application around the routes of a face: errors, security headers, static files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from starlette.applications import Starlette
@@ -10,6 +11,14 @@ from starlette.types import ASGIApp, ExceptionHandler
 from puyun.web.errors import Errors
 from puyun.web.security import Guard
 from puyun.web.site import Site
+
+
+@dataclass(frozen=True)
+class Face:
+    """A package of pages: its name, whose templates are used, and its routes."""
+
+    package: str
+    routes: Callable[[Site], Sequence[BaseRoute]]
 
 
 def create_app(site: Site, routes: Sequence[BaseRoute]) -> ASGIApp:

@@ -34,8 +34,10 @@ export function makeTabs(box) {
     tabs[next].focus();
   });
 
-  list.append(copyButton(box, () => panels.find((panel) => !panel.hidden)));
-  box.prepend(list);
+  const head = document.createElement("div");
+  head.className = "tab-head";
+  head.append(list, copyButton(box, () => panels.find((panel) => !panel.hidden)));
+  box.prepend(head);
   box.classList.add("ready");
   show(0);
 }
