@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import sync_playwright
-from stage.pages import CHAT, DEMO, EMBEDDING, PASSWORD, Site
+from stage.pages import CHAT, DEMO, EMBEDDING, FLAGS, PASSWORD, Site
 from stage.waiting import PATIENCE
 
 from puyun.catalog.model import Tier
@@ -13,16 +13,6 @@ from puyun.kit.money import NANO
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 INPUT = '[data-model="gpt-4o"][data-tier="flex"] [data-meter="input"]'
 DARK, PAPER = "rgb(16, 19, 21)", "rgb(251, 250, 247)"
 

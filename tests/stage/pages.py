@@ -31,6 +31,18 @@ from stage.waiting import PATIENCE, until
 
 PASSWORD = "correct horse battery"
 
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+"""How Chromium is started: no window, no sandbox (tests may run as root), no talk of its own with the network."""
+
 CHAT = Model(name="gpt-4o", kind=Kind.CHAT, context_length=128_000, vendor="openai")
 DEMO = Model(name="puyun/demo", kind=Kind.CHAT, context_length=4096, vendor="puyun", label="demonstration model")
 EMBEDDING = Model(name="embed-3", kind=Kind.EMBEDDING, context_length=8192, vendor="openai")

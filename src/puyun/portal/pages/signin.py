@@ -1,6 +1,8 @@
 """Signing in and out by e-mail and password."""
 
-from anyio import CapacityLimiter, to_thread
+import asyncio
+
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -46,7 +48,8 @@ class TooManyFailuresError(PuyunError):
 class SignIn:
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._hashing = CapacityLimiter(HASHES_AT_ONCE)
+        self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
+        self._waiting = 0
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -65,13 +68,18 @@ class SignIn:
 
     async def submit(self, request: Request) -> Response:
         form = await read_form(request)
-        if self._hashing.statistics().tasks_waiting >= WAITING_MAX:
+        if self._waiting >= WAITING_MAX:
             raise PuyunError("busy", 503, "Many people sign in right now.", headers={"retry-after": "5"})
-        return await to_thread.run_sync(self._submit, request, form, limiter=self._hashing)
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                return await run_in_threadpool(self._submit, request, form)
+        finally:
+            self._waiting -= 1
 
     async def sign_out(self, request: Request) -> Response:
         form = await read_form(request)
-        return await to_thread.run_sync(self._sign_out, request, form)
+        return await run_in_threadpool(self._sign_out, request, form)
 
     def _submit(self, request: Request, form: dict[str, str]) -> Response:
         csrf.check(request, form, form_secret(request))
