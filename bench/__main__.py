@@ -110,7 +110,7 @@ def show(outcome: Outcome, columns: Sequence[Column], rows: Sequence[Row]) -> No
     screen, names = console(), [column.name for column in columns]
     screen.print(", ".join(f"{key} {value}" for key, value in describe().items()), style="dim", highlight=False)
     for column in columns:
-        note = "; fewer calls at once and lower rates" if column.gentle else ""
+        note = "; fewer calls at once, lower rates, one round" if column.gentle else ""
         screen.print(f"{column.name}: {column.version()}{note}", style="dim", highlight=False)
     titles = {row.name: row.title for row in rows} | {START: "start and rest"}
     for table in (results(outcome, names, titles), bottleneck(outcome, names, rows), budgets(verdicts(outcome))):

@@ -50,8 +50,10 @@ class Process:
             except subprocess.TimeoutExpired:
                 continue
 
-    def last_words(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
+
+def last_words(log: Path) -> str:
+    """The end of what a program wrote."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-20:]) if log.exists() else ""
 
 
 def free_port() -> int:
@@ -78,4 +80,4 @@ def wait_ready(process: Process, port: int, path: str) -> float:
         if answers(port, path):
             return time.monotonic() - began
         time.sleep(0.003)
-    raise NotReadyError(f"not ready after {passed:.1f} s: {process.log}\n{process.last_words()}")
+    raise NotReadyError(f"not ready after {passed:.1f} s: {process.log}\n{last_words(process.log)}")

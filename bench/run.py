@@ -12,7 +12,7 @@ from bench.machine import Patience
 from bench.measure import Cores, Sample, Target, failures, measure
 from bench.native import BUILD, Mock
 from bench.proc import cpu_ns, rss_bytes
-from bench.process import Process, free_port, wait_ready
+from bench.process import Process, free_port, last_words, wait_ready
 from bench.scenarios import Options, Row, warm_up, write_request
 
 REST = 1.0  # seconds a proxy rests before its idle memory is read
@@ -122,6 +122,8 @@ def run_rows(
         for row in rows:
             for turn in range(1 if row.once else options.rounds):
                 for stand in stands:
+                    if stand.column.gentle and turn:
+                        continue
                     say(f"{row.name} {turn + 1}/{options.rounds} {stand.column.name}")
                     patience.wait(cores)
                     run_one(row, stand, stand.target(row, mock, cores), outcome, cold=turn == 0)
@@ -145,6 +147,8 @@ def run_one(row: Row, stand: Standing, target: Target, outcome: Outcome, *, cold
         sample, report = measure(row, part, target)
         stand.calls += report.calls
         if faults := failures(row, report):
-            outcome.faults += [f"{stand.column.name}: {fault}" for fault in faults]
+            outcome.faults += [
+                f"{stand.column.name}: {fault}\n{last_words(stand.site.log)}".strip() for fault in faults
+            ]
         elif kept:
             outcome.add(row.name, stand.column.name, sample)

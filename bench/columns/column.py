@@ -34,7 +34,7 @@ class Command:
 
 
 class Column:
-    """One proxy. `gentle`: too slow for the full load, it gets fewer calls and its rows say so."""
+    """One proxy. `gentle`: too slow for the full load, it gets fewer calls, in one round."""
 
     name: str
     gentle = False
