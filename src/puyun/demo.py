@@ -4,7 +4,6 @@ It is prepared when the database knows no provider but the embedded one, and `--
 """
 
 import os
-from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy import Connection, Engine, select
@@ -15,7 +14,7 @@ from puyun.catalog.model import TIERS, CatalogFile, Deployment, Dialect, Provide
 from puyun.catalog.snapshot import Candidate
 from puyun.config import Settings
 from puyun.egress.connect import Connector
-from puyun.egress.target import Target
+from puyun.egress.target import target_at
 from puyun.identity.keys import mint
 from puyun.identity.model import KeySpec, Membership, Role
 from puyun.jobs.refresh import Refresh
@@ -81,7 +80,7 @@ class Demonstration:
             return
 
         def moved(endpoint: Endpoint | None) -> None:
-            target = _target(endpoint) if endpoint else None
+            target = target_at(_anywhere(), endpoint.base_url, endpoint.api_key) if endpoint else None
             if target is not None:
                 connector.exempt.add((target.host, target.port))
             refresh.override(offer.PROVIDER, target)
@@ -173,14 +172,6 @@ class Demonstration:
         with os.fdopen(descriptor, "wb") as file:
             file.write(msgspec.json.encode(credentials))
         return credentials
-
-
-def _target(endpoint: Endpoint) -> Target:
-    url = urlsplit(endpoint.base_url)
-    head = f"host: {url.netloc}\r\ncontent-type: application/json\r\nauthorization: Bearer {endpoint.api_key}\r\n"
-    host, port = url.hostname or "", url.port or 0
-    secrets = (endpoint.api_key, url.netloc)
-    return Target(_anywhere(), False, host, port, False, url.path.rstrip("/"), head.encode(), secrets)
 
 
 def _anywhere() -> Candidate:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from puyun.catalog.snapshot import Key
-from puyun.gateway.admit import credentials_of, identify
+from puyun.gateway.admit import check_address, credentials_of, identify
 from puyun.gateway.finish import unavailable
 from puyun.gateway.serving import DataPlane
 from puyun.kit.clock import Clock
@@ -40,7 +40,9 @@ def reads(deps: ApiDeps, reader: Reader) -> Callable[[Request], Response]:
         try:
             given = credentials_of(request.headers.raw)
             peer = request.client.host if request.client else ""
-            key = identify(given, peer, deps.plane.keys, deps.clock.now(), deps.plane.proxies)
+            key = identify(given, deps.plane.keys, deps.clock.now())
+            if key.networks:
+                check_address(key, peer, given.forwarded, deps.plane.proxies)
             response = reader(request, deps, key)
         except PuyunError as error:
             response = failure(error, request_id)

@@ -17,6 +17,7 @@ class Secretless(Exception):  # noqa: N818 - not a fault of the code: the operat
 class Target(msgspec.Struct, frozen=True):
     """`origin` is what pooled connections are shared by; `secrets` are what must never reach a customer."""
 
+    id: int
     candidate: Candidate
     echo: bool
     host: str
@@ -25,35 +26,42 @@ class Target(msgspec.Struct, frozen=True):
     path: str
     head: bytes
     secrets: tuple[str, ...]
-
-    @property
-    def origin(self) -> tuple[str, int, bool]:
-        return (self.host, self.port, self.tls)
-
-    @property
-    def id(self) -> int:
-        return self.candidate.id
+    origin: tuple[str, int, bool]
 
     def at(self, candidate: Candidate) -> "Target":
         """The same place for another deployment."""
-        return msgspec.structs.replace(self, candidate=candidate)
+        return msgspec.structs.replace(self, id=candidate.id, candidate=candidate)
 
 
 def target_of(candidate: Candidate) -> Target:
-    """Raises Secretless."""
+    """Where the catalogue says that a deployment is. Raises Secretless."""
     provider = candidate.provider
     if provider.dialect is Dialect.ECHO:
-        return Target(candidate, True, "", 0, False, "", b"", ())
-    url = urlsplit(provider.base_url)
+        return Target(candidate.id, candidate, True, "", 0, False, "", b"", (), ("", 0, False))
+    return target_at(candidate, provider.base_url, read_secret(provider.api_key))
+
+
+def target_at(candidate: Candidate, base_url: str, secret: str) -> Target:
+    """A deployment at an address, spoken to with this secret (empty for none)."""
+    url = urlsplit(base_url)
     tls = url.scheme == "https"
-    secret = read_secret(provider.api_key)
-    host = url.hostname or ""
+    host, port = url.hostname or "", url.port or (443 if tls else 80)
     authority = url.netloc.rpartition("@")[2]
     head = f"host: {authority}\r\nuser-agent: puyun\r\naccept-encoding: identity\r\ncontent-type: application/json\r\n"
     if secret:
         head += f"authorization: Bearer {secret}\r\n"
-    port = url.port or (443 if tls else 80)
-    return Target(candidate, False, host, port, tls, url.path.rstrip("/"), head.encode("latin-1"), (secret, authority))
+    return Target(
+        id=candidate.id,
+        candidate=candidate,
+        echo=False,
+        host=host,
+        port=port,
+        tls=tls,
+        path=url.path.rstrip("/"),
+        head=head.encode("latin-1"),
+        secrets=(secret, authority),
+        origin=(host, port, tls),
+    )
 
 
 def read_secret(reference: str) -> str:

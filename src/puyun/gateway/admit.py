@@ -65,7 +65,9 @@ def admit(
 ) -> Admission:
     """Everything that can be decided from memory. Raises PuyunError for every row of DESIGN 4.2 up to the hold."""
     given = credentials_of(exchange.headers)
-    key = identify(given, exchange.peer, keys, now, proxies)
+    key = identify(given, keys, now)
+    if key.networks:
+        check_address(key, exchange.peer, given.forwarded, proxies)
     request, fields = decode_request(exchange.endpoint, exchange.body)
     sold = snapshot.sold.get(request.model)
     if sold is None or (key.models and request.model not in key.models):
@@ -88,16 +90,8 @@ def admit(
     return Admission(key, sold, request, fields, tier, rates, amount, inputs, outputs * answers, answers, open_ended)
 
 
-def identify(
-    given: Credentials,
-    peer: str,
-    keys: dict[bytes, Key],
-    now: Instant,
-    proxies: tuple[IPv4Network | IPv6Network, ...],
-) -> Key:
-    """The key that is used, from where it may be. Raises PuyunError 401 (one answer for unknown, revoked and expired
-    keys) and 403.
-    """
+def identify(given: Credentials, keys: dict[bytes, Key], now: Instant) -> Key:
+    """The key that is used. Raises PuyunError 401, one answer for unknown, revoked and expired keys."""
     if given.secret is None:
         text = "No API key was sent. Send it as `Authorization: Bearer sk-puyun-…` or in `x-api-key`."
         raise PuyunError("invalid_api_key", 401, text)
@@ -105,12 +99,11 @@ def identify(
     if key is None or not key.active or (key.expires_at is not None and now >= key.expires_at):
         text = "The API key is unknown, revoked or expired. Check it, or create one in the portal under Keys."
         raise PuyunError("invalid_api_key", 401, text)
-    if key.networks:
-        _check_address(key, peer, given.forwarded, proxies)
     return key
 
 
-def _check_address(key: Key, peer: str, forwarded: str | None, proxies: tuple[IPv4Network | IPv6Network, ...]) -> None:
+def check_address(key: Key, peer: str, forwarded: str | None, proxies: tuple[IPv4Network | IPv6Network, ...]) -> None:
+    """For a key that is bound to networks. Raises PuyunError 403 when the caller is in none of them."""
     address = ip_address(peer) if peer else None
     if forwarded and address is not None and any(address in network for network in proxies):
         try:

@@ -53,10 +53,14 @@ class Plane(Protocol):
 
 
 class Exchange:
-    """One data-plane request and its answer. Only the coroutine that serves it writes to it."""
+    """One data-plane request and its answer. Only the coroutine that serves it writes to it.
+
+    `body` is whole once `complete`; `disconnected` says that the client is gone.
+    """
 
     __slots__ = (
         "_front",
+        "body",
         "chunked",
         "complete",
         "disconnected",
@@ -80,6 +84,7 @@ class Exchange:
         self.keep_alive = False
         self.pieces: list[bytes] = []
         self.size = 0
+        self.body = b""
         self.complete = False
         self.turn = False
         self.disconnected = False
@@ -87,17 +92,9 @@ class Exchange:
         self.on_gone: Callable[[], None] | None = None
 
     @property
-    def body(self) -> bytes:
-        return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
-
-    @property
     def peer(self) -> str:
         """The address at the other end of the socket; empty for a Unix socket."""
         return self._front.client[0] if self._front.client else ""
-
-    @property
-    def gone(self) -> bool:
-        return self.disconnected
 
     def respond(self, head: bytes, body: bytes) -> None:
         """The whole answer at once. `head` has everything but date, connection and the empty line."""
@@ -140,7 +137,7 @@ class Exchange:
 
     def _finish(self) -> None:
         self.response_complete = True
-        self.pieces.clear()
+        self.body = b""
         self._front.exchange_done(self)
 
 
@@ -174,7 +171,8 @@ class Front(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._lingering:
             return
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess] - None only after connection_lost
         except httptools.HttpParserUpgrade as upgrade:
@@ -271,6 +269,8 @@ class Front(HttpToolsProtocol):
             super().on_message_complete()
             return
         exchange.complete = True
+        exchange.body = exchange.pieces[0] if len(exchange.pieces) == 1 else b"".join(exchange.pieces)
+        exchange.pieces.clear()
         if exchange.turn:
             self._serve(exchange)
 

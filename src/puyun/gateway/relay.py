@@ -43,7 +43,7 @@ async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
     head = answer_head(
         size=len(sent),
         request_id=call.request_id.encode(),
-        tier=call.tier.value.encode(),
+        tier=call.tier.encode(),
         cost=cost,
         timing=_timing(call, perf_counter()),
     )
@@ -86,7 +86,7 @@ async def _pump(call: Call, answer: Answer, events: StreamFilter) -> None:
         exchange.write(passed)
         if exchange.congested:
             await exchange.drain()
-        if exchange.gone:
+        if exchange.disconnected:
             raise UpstreamClosedError
 
 
@@ -103,7 +103,7 @@ def _begin(call: Call, now: float) -> None:
     call.step(CallEvent.FIRST_BYTE)
     call.answered_at = now
     call.ttft_ms = max(int((now - call.started_at) * 1000), 1)
-    head = stream_head(request_id=call.request_id.encode(), tier=call.tier.value.encode(), timing=_timing(call, now))
+    head = stream_head(request_id=call.request_id.encode(), tier=call.tier.encode(), timing=_timing(call, now))
     call.exchange.start(head)
 
 

@@ -1,10 +1,8 @@
 """A call under way: what was admitted, where it stands, and the times that its record will show."""
 
-from puyun.catalog.model import Tier
-from puyun.catalog.snapshot import SoldModel
 from puyun.egress.target import Target
 from puyun.gateway.admit import Admission
-from puyun.gateway.call import CallEvent, CallState, step
+from puyun.gateway.call import TRANSITIONS, CallEvent, CallState
 from puyun.gateway.front import Exchange
 from puyun.gateway.upstream import Connection
 from puyun.kit.ids import request_id
@@ -24,16 +22,22 @@ class Call:
         "held",
         "leased_at",
         "max_tokens",
+        "path",
         "request_id",
+        "sold",
         "started_at",
         "state",
         "stream",
+        "tier",
         "ttft_ms",
     )
 
     def __init__(self, admission: Admission, exchange: Exchange, call_id: int, started_at: float) -> None:
         self.admission = admission
+        self.tier = admission.tier
+        self.sold = admission.sold
         self.exchange = exchange
+        self.path = exchange.endpoint.upstream
         self.call_id = call_id
         self.request_id = request_id(admission.key.org, call_id)
         self.started_at = started_at
@@ -46,27 +50,16 @@ class Call:
         self.deployment = 0
         self.ttft_ms = 0
 
-    @property
-    def tier(self) -> Tier:
-        return self.admission.tier
-
-    @property
-    def sold(self) -> SoldModel:
-        return self.admission.sold
-
-    @property
-    def path(self) -> str:
-        return self.exchange.endpoint.upstream
-
     def step(self, event: CallEvent) -> None:
-        self.state = step(self.state, event)
+        """Raises KeyError for a step that must not happen."""
+        self.state = TRANSITIONS[self.state, event]
 
     def body_for(self, target: Target) -> bytes:
         change = openai.UpstreamBody(target.candidate.deployment.upstream_model, self.stream, self.max_tokens)
         return openai.encode_request(self.admission.fields, change)
 
     def watch(self, answer: Connection) -> None:
-        if self.exchange.gone:
+        if self.exchange.disconnected:
             answer.close()
         self.exchange.on_gone = answer.close
 

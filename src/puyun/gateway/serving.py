@@ -111,7 +111,7 @@ class DataPlane:
         call.step(CallEvent.HELD)
         if isinstance(outcome, Held):
             call.max_tokens = affordable_output(admission, outcome.available)
-        if call.exchange.gone:
+        if call.exchange.disconnected:
             raise UpstreamClosedError
 
     async def _relay(self, call: Call) -> None:

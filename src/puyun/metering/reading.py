@@ -5,7 +5,7 @@ the reading says ANOMALY and takes the cheaper side.
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 
@@ -21,11 +21,59 @@ class Reading(msgspec.Struct, frozen=True):
     flags: Flag = NO_FLAGS
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    audio_tokens: Count | None = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: Count | None = None
+    audio_tokens: Count | None = None
+
+
+class _Report(msgspec.Struct):
+    """A report whose every number is sane."""
+
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+    total_tokens: Count = 0
+    prompt_cache_hit_tokens: Count | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+
+
+_NO_PROMPT_DETAILS = _PromptDetails()
+_NO_COMPLETION_DETAILS = _CompletionDetails()
+
+
 def read_openai(report: Mapping[str, Any]) -> Reading:
     """Usage of the OpenAI dialect: prompt and completion contain their details.
 
-    Providers differ in whether reasoning lies inside completion_tokens; the total tells (the total rule).
+    Providers differ in whether reasoning lies inside completion_tokens; the total tells (the total rule). A report that
+    adds up is read at once, any other one number by number.
     """
+    try:
+        sane = msgspec.convert(report, _Report)
+    except msgspec.ValidationError:
+        return _read_odd(report)
+    prompts = sane.prompt_tokens_details or _NO_PROMPT_DETAILS
+    completions = sane.completion_tokens_details or _NO_COMPLETION_DETAILS
+    prompt, completion = sane.prompt_tokens, sane.completion_tokens
+    cached = max(prompts.cached_tokens or 0, sane.prompt_cache_hit_tokens or 0)
+    written, audio = prompts.cache_write_tokens or 0, prompts.audio_tokens or 0
+    reasoning, audio_output = completions.reasoning_tokens or 0, completions.audio_tokens or 0
+    fresh, said = prompt - cached - written - audio, completion - reasoning - audio_output
+    if fresh < 0 or said < 0 or sane.total_tokens not in (0, prompt + completion):
+        return _read_odd(report)
+    return Reading(Usage(fresh, cached, written, audio, said, reasoning, audio_output))
+
+
+def _read_odd(report: Mapping[str, Any]) -> Reading:
+    """A report with a number that cannot be, or that does not add up."""
     reader = _Reader()
     prompt = reader.count(report, "prompt_tokens")
     completion = reader.count(report, "completion_tokens")

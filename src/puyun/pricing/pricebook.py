@@ -7,7 +7,7 @@ import msgspec
 
 from puyun.catalog.model import Tier
 from puyun.kit.clock import Instant
-from puyun.metering.usage import INPUT_BUCKETS, OUTPUT_BUCKETS
+from puyun.metering.usage import BUCKETS, INPUT_BUCKETS, OUTPUT_BUCKETS
 
 FALLBACK = {"cached_input": "input", "cache_write": "input", "reasoning": "output"}
 """A meter without a price of its own is priced as another one, by name (DESIGN 4.3)."""
@@ -46,6 +46,10 @@ class Rates(msgspec.Struct, frozen=True):
     """The ids of the rows in `own`, in order: `"12 13"`, as a usage record keeps them."""
     until: Instant | None
     """When the next row takes effect; None when no change is known."""
+    prices: tuple[int, ...]
+    """Pico-units a token by bucket, in the order of `metering.usage.BUCKETS`; 0 where the offer has no rate."""
+    gaps: tuple[str, ...]
+    """The buckets without a rate."""
     dearest_input: int
     """Pico-units of the dearest kind of input token that the offer sells; 0 when it sells none."""
     dearest_output: int
@@ -110,7 +114,16 @@ def _rates(own: dict[str, Rate], price_ids: str, until: Instant | None) -> Rates
     for meter, other in FALLBACK.items():
         if meter not in own and other in own:
             by_meter[meter] = own[other]
-    return Rates(by_meter, own, price_ids, until, _dearest(by_meter, INPUT_BUCKETS), _dearest(by_meter, OUTPUT_BUCKETS))
+    return Rates(
+        by_meter=by_meter,
+        own=own,
+        price_ids=price_ids,
+        until=until,
+        prices=tuple(by_meter[bucket].price if bucket in by_meter else 0 for bucket in BUCKETS),
+        gaps=tuple(bucket for bucket in BUCKETS if bucket not in by_meter),
+        dearest_input=_dearest(by_meter, INPUT_BUCKETS),
+        dearest_output=_dearest(by_meter, OUTPUT_BUCKETS),
+    )
 
 
 def _dearest(by_meter: dict[str, Rate], meters: tuple[str, ...]) -> int:

@@ -27,17 +27,20 @@ class Charge(msgspec.Struct, frozen=True):
 
 def rate(usage: Usage, rates: Rates) -> Charge:
     """Each bucket once, rounded once, down. A bucket without a rate costs nothing and is named, never guessed."""
-    exact = 0
+    fresh, cached, written, audio, said, reasoning, audio_output = rates.prices
+    exact = (
+        usage.input * fresh
+        + usage.cached_input * cached
+        + usage.cache_write * written
+        + usage.audio * audio
+        + usage.output * said
+        + usage.reasoning * reasoning
+        + usage.audio_output * audio_output
+    )
     unpriced: tuple[str, ...] = ()
-    by_meter = rates.by_meter
-    for bucket in BUCKETS:
-        tokens = getattr(usage, bucket)
-        if tokens:
-            found = by_meter.get(bucket)
-            if found is None:
-                unpriced += (bucket,)
-            else:
-                exact += tokens * found.price
+    for bucket in rates.gaps:
+        if getattr(usage, bucket):
+            unpriced += (bucket,)
     return Charge(exact, charge_of(exact), unpriced)
 
 

@@ -5,7 +5,8 @@ too, and a field that was sent twice is sent on once (or a provider might read t
 """
 
 import re
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -25,26 +26,27 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool = False
 
 
+Number = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+
+
 class _Request(msgspec.Struct):
     model: str
     service_tier: str | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    n: int | None = None
+    max_tokens: Number | None = None
+    max_completion_tokens: Number | None = None
+    n: Number | None = None
 
 
 class ChatRequest(_Request, kw_only=True):
     messages: list[Raw]
-    tools: Raw | None = None
-    response_format: Raw | None = None
     modalities: list[str] | None = None
 
 
 class CompletionRequest(_Request, kw_only=True):
     prompt: Raw
-    best_of: int | None = None
+    best_of: Number | None = None
 
 
 class EmbeddingRequest(_Request, kw_only=True):
@@ -75,6 +77,7 @@ ENDPOINTS = (
 )
 
 _BODY = msgspec.json.Decoder(Body)
+_encode = msgspec.json.Encoder().encode
 
 
 def decode_request(endpoint: Endpoint, body: bytes) -> tuple[Request, Body]:
@@ -97,10 +100,6 @@ def _check(request: Request) -> None:
         raise _at("model", "must not be empty")
     if isinstance(request, ChatRequest) and not request.messages:
         raise _at("messages", "must hold at least one message")
-    for name in ("max_tokens", "max_completion_tokens", "n", "best_of"):
-        value = getattr(request, name, None)
-        if value is not None and not 1 <= value <= 10_000_000:
-            raise _at(name, "must be between 1 and 10000000")
 
 
 def _at(param: str, problem: str) -> PuyunError:
@@ -158,12 +157,21 @@ def encode_request(fields: Body, change: UpstreamBody) -> bytes:
     return msgspec.json.encode(sent)
 
 
+class Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCall(msgspec.Struct):
+    function: Function | None = None
+
+
 class Delta(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
-    tool_calls: Raw | None = None
+    tool_calls: list[ToolCall] | None = None
 
 
 class Choice(msgspec.Struct):
@@ -177,7 +185,7 @@ class Chunk(msgspec.Struct):
 
     choices: list[Choice] | None = None
     usage: dict[str, Any] | None = None
-    error: Raw | None = None
+    error: object = None
 
 
 class Answer(msgspec.Struct):
@@ -200,31 +208,41 @@ def said(choice: Choice) -> str:
     if delta is None:
         return ""
     words = delta.content or delta.reasoning_content or delta.reasoning or delta.refusal or ""
-    return words + bytes(delta.tool_calls).decode("utf-8", "replace") if delta.tool_calls is not None else words
+    for call in delta.tool_calls or ():
+        if call.function is not None:
+            words += (call.function.name or "") + (call.function.arguments or "")
+    return words
 
 
 class Rename(msgspec.Struct, frozen=True):
     """The provider's name of the model and ours: only an exact match is renamed, a dated snapshot is news."""
 
-    upstream: bytes
+    upstream: Raw
     public: Raw
 
 
+@lru_cache(maxsize=4096)
 def rename(upstream: str, public: str) -> Rename:
-    return Rename(msgspec.json.encode(upstream), Raw(msgspec.json.encode(public)))
+    """Asked for every call, of a few pairs."""
+    return Rename(Raw(msgspec.json.encode(upstream)), Raw(msgspec.json.encode(public)))
+
+
+_TIER_RAW = {tier: Raw(msgspec.json.encode(tier)) for tier in Tier}
 
 
 def encode_answer(body: bytes, tier: Tier, cost: str | None, names: Rename) -> bytes:
     """The provider's answer (or chunk) with the tier served and, where it holds usage, what it cost."""
     fields = _BODY.decode(body)
-    if names.upstream == bytes(fields.get("model", b"")):
+    if fields.get("model") == names.upstream:
         fields["model"] = names.public
-    usage = bytes(fields["usage"]) if "usage" in fields else b"null"
-    if cost is not None and usage.startswith(b"{"):
-        inner = usage[1:-1].strip()
-        fields["usage"] = Raw(b'{%b%b"cost":"%b"}' % (inner, b"," if inner else b"", cost.encode()))
-    fields["service_tier"] = Raw(b'"%b"' % tier.value.encode())
-    return msgspec.json.encode(fields)
+    usage = fields.get("usage")
+    if cost is not None and usage is not None:
+        told = bytes(usage)
+        if told.startswith(b"{"):
+            inner = told[1:-1].strip()
+            fields["usage"] = Raw(b'{%b%b"cost":"%b"}' % (inner, b"," if inner else b"", cost.encode()))
+    fields["service_tier"] = _TIER_RAW[tier]
+    return _encode(fields)
 
 
 def without_usage(body: bytes) -> bytes:

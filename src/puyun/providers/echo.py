@@ -67,7 +67,7 @@ def events(path: str, body: bytes, call: str) -> Iterator[bytes]:
     for index, word in enumerate(words):
         yield event(word if index == 0 else " " + word, None)
     yield event("", finish)
-    yield b"data: " + _json(head | {"choices": [], "usage": _usage(told, len(words))}) + b"\n\n"
+    yield b"data: " + _json(head | dict[str, Any](choices=[], usage=_usage(told, len(words)))) + b"\n\n"
     yield b"data: [DONE]\n\n"
 
 

@@ -29,6 +29,9 @@ Ask = Hold | Grow | UsageRecord
 
 Row = Sequence[Any]
 
+Place = tuple[int, int]
+"""(organization, call)."""
+
 _SQL = statements("ledger")
 
 
@@ -46,29 +49,15 @@ class LedgerStore:
     def commit(self, asks: Sequence[Ask]) -> list[Outcome]:
         """Decide and write a batch as one transaction; the outcomes in order, durable when this returns.
 
-        A batch that breaks a constraint (a command that was sent twice, say) is done again one command at a time,
-        with everything a replay needs. Raises sqlite3.Error when the database cannot be written: nothing happened.
+        A command that was asked before, in this batch or long ago, gets its first answer (I13). Raises sqlite3.Error
+        when the database cannot be written: nothing happened.
         """
-        try:
-            return self._transact(asks, replay=False)
-        except sqlite3.IntegrityError:
-            return [self._transact([ask], replay=True)[0] for ask in asks]
-
-    def expire_orphans(self, owner: int) -> int:
-        """End the holds of an owner that is gone: uncharged, each with its record (I14). Returns how many."""
-        expired = 0
-        while rows := self._connection.execute(_SQL["orphans"], (owner, BATCH_MAX)).fetchall():
-            self.commit([_crashed(row) for row in rows])
-            expired += len(rows)
-        return expired
-
-    def _transact(self, asks: Sequence[Ask], *, replay: bool) -> list[Outcome]:
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         try:
             commands = [_command(ask) for ask in asks]
-            book = self._load(commands, replay=replay)
-            known = set(book.ended)
+            book = self._load(commands)
+            known = set(book.holds), set(book.ended)
             outcomes = [book.apply(command) for command in commands]
             self._write(book, asks, outcomes, known)
             execute("COMMIT")
@@ -78,39 +67,54 @@ class LedgerStore:
             raise
         return outcomes
 
-    def _load(self, commands: Sequence[Hold | Grow | Settle], *, replay: bool) -> Book:
+    def expire_orphans(self, owner: int) -> int:
+        """End the holds of an owner that is gone: uncharged, each with its record (I14). Returns how many."""
+        expired = 0
+        while rows := self._connection.execute(_SQL["orphans"], (owner, BATCH_MAX)).fetchall():
+            self.commit([_crashed(row) for row in rows])
+            expired += len(rows)
+        return expired
+
+    def _load(self, commands: Sequence[Hold | Grow | Settle]) -> Book:
         orgs = {command.org for command in commands}
         keys = {command.key for command in commands}
         book = Book({row[0]: _wallet(row) for row in self._select("wallets", orgs)})
         book.budgets = {row[0]: Budget(*row) for row in self._select("budgets", keys)}
-        places = [(c.org, c.call) for c in commands if replay or not isinstance(c, Hold)]
-        if places:
-            book.holds = {(row[0], row[1]): row[2] for row in self._select_pairs("holds", places)}
-        missing = [place for place in places if place not in book.holds]
-        if missing:
-            rows = self._select_pairs("ended", missing)
-            book.ended = {(row[0], row[1]): Settled(row[2], row[3], row[4], row[5]) for row in rows}
+        places = {(command.org, command.call) for command in commands}
+        book.holds = {(row[0], row[1]): row[2] for row in self._select_pairs("holds", places)}
+        rows = self._select_pairs("ended", places - book.holds.keys())
+        book.ended = {(row[0], row[1]): Settled(row[2], row[3], row[4], row[5]) for row in rows}
         return book
 
-    def _write(self, book: Book, asks: Sequence[Ask], outcomes: list[Outcome], known: set[tuple[int, int]]) -> None:
+    def _write(
+        self, book: Book, asks: Sequence[Ask], outcomes: list[Outcome], known: tuple[set[Place], set[Place]]
+    ) -> None:
+        """`known`: the holds that were open and the calls that had ended before this batch; they are not written anew."""
         now = self._clock.now()
-        new_holds: list[Row] = []
-        ended: list[tuple[int, int]] = []
-        records: list[Row] = []
-        rollups: dict[Row, list[int]] = {}
+        was_open, was_ended = known
+        opened: dict[Place, Hold] = {}
+        grown: set[Place] = set()
+        ended: dict[Place, tuple[UsageRecord, Settled]] = {}
         for ask, outcome in zip(asks, outcomes, strict=True):
-            if isinstance(ask, Hold) and isinstance(outcome, Held):
-                tier = TIER_CODE[ask.tier]
-                new_holds.append((ask.org, ask.call, outcome.amount, ask.key, self._owner, ask.model, tier))
-            elif isinstance(ask, UsageRecord) and isinstance(outcome, Settled) and (ask.org, ask.call) not in known:
-                ended.append((ask.org, ask.call))
-                records.append(_record_row(ask, outcome))
-                _add_rollup(rollups, ask, outcome)
-            elif isinstance(ask, Grow) and isinstance(outcome, Held):
-                self._connection.execute(_SQL["grow_hold"], (outcome.amount, ask.org, ask.call))
-        self._insert("insert_holds", new_holds)
-        self._insert("delete_holds", ended)
-        self._insert("insert_records", records)
+            place = (ask.org, ask.call)
+            if isinstance(ask, UsageRecord):
+                if isinstance(outcome, Settled) and place not in was_ended:
+                    ended.setdefault(place, (ask, outcome))
+            elif isinstance(outcome, Held):
+                if isinstance(ask, Grow):
+                    grown.add(place)
+                elif place not in was_open:
+                    opened.setdefault(place, ask)
+        still_open = book.holds
+        self._insert("insert_holds", [self._hold_row(opened[p], still_open[p]) for p in opened if p in still_open])
+        for place in grown - opened.keys():
+            if place in still_open:
+                self._connection.execute(_SQL["grow_hold"], (still_open[place], *place))
+        self._insert("delete_holds", [place for place in ended if place in was_open])
+        self._insert("insert_records", [_record_row(*end) for end in ended.values()])
+        rollups: dict[Row, list[int]] = {}
+        for end in ended.values():
+            _add_rollup(rollups, *end)
         self._insert("add_rollups", [(*cell, *sums) for cell, sums in rollups.items()])
         lines = [
             (t.org, t.number, index, t.entry, line.debit, line.credit, line.amount, now, t.ref, t.note)
@@ -124,12 +128,17 @@ class LedgerStore:
         for budget in book.budgets.values():
             self._connection.execute(_SQL["update_budget"], (budget.spent, budget.held, budget.key))
 
+    def _hold_row(self, hold: Hold, amount: int) -> Row:
+        return (hold.org, hold.call, amount, hold.key, self._owner, hold.model, TIER_CODE[hold.tier])
+
     def _select(self, name: str, values: set[int]) -> list[Row]:
         return self._connection.execute(with_rows(_SQL[name], len(values), 1), tuple(values)).fetchall()
 
-    def _select_pairs(self, name: str, pairs: list[tuple[int, int]]) -> list[Row]:
-        values = tuple(chain.from_iterable(pairs))
-        return self._connection.execute(with_rows(_SQL[name], len(pairs), 2), values).fetchall()
+    def _select_pairs(self, name: str, places: set[Place]) -> list[Row]:
+        if not places:
+            return []
+        values = tuple(chain.from_iterable(places))
+        return self._connection.execute(with_rows(_SQL[name], len(places), 2), values).fetchall()
 
     def _insert(self, name: str, rows: Sequence[Row]) -> None:
         if rows:

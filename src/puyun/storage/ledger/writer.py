@@ -13,10 +13,10 @@ from queue import SimpleQueue
 import msgspec
 
 from puyun.kit.clock import SECOND, Clock, Instant
-from puyun.ledger.command import Grow, Hold, Outcome
+from puyun.ledger.command import Outcome
 from puyun.ledger.hold import Status
 from puyun.metering.record import UsageRecord
-from puyun.storage.ledger.store import BATCH_MAX, LedgerStore
+from puyun.storage.ledger.store import BATCH_MAX, Ask, LedgerStore
 
 SETTLE_PATIENCE = 10 * SECOND
 """How long a settle is tried again while the database cannot be written; then the call is free (policy 17)."""
@@ -28,15 +28,8 @@ class LedgerUnavailableError(Exception):
     """The database could not be written; nothing was promised and nothing was charged."""
 
 
-class _Waiting:
-    __slots__ = ("ask", "asked_at", "future")
-
-    def __init__(
-        self, ask: Hold | Grow | UsageRecord, future: asyncio.Future[Outcome] | None, asked_at: Instant
-    ) -> None:
-        self.ask = ask
-        self.future = future
-        self.asked_at = asked_at
+_Waiting = tuple[Ask, "asyncio.Future[Outcome] | None"]
+"""What was asked, and who waits for the outcome."""
 
 
 class LedgerWriter:
@@ -49,18 +42,19 @@ class LedgerWriter:
         self._queue: deque[_Waiting] = deque()
         self._kick: SimpleQueue[bool] = SimpleQueue()
         self._kicked = False
+        self._failing_since: Instant | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def ask(self, ask: Hold | Grow | UsageRecord) -> asyncio.Future[Outcome]:
+    def ask(self, ask: Ask) -> asyncio.Future[Outcome]:
         """The outcome once it is durable. The future raises LedgerUnavailableError.
 
         The thread is woken when the loop has run what is ready, so that calls which came together commit together.
         """
         future: asyncio.Future[Outcome] = self._loop.create_future()
-        self._queue.append(_Waiting(ask, future, self._clock.now()))
+        self._queue.append((ask, future))
         if not self._kicked:
             self._kicked = True
             self._loop.call_soon(self._kick.put, True)
@@ -83,7 +77,8 @@ class LedgerWriter:
 
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
-            outcomes: Sequence[Outcome | None] = self._store.commit([waiting.ask for waiting in batch])
+            outcomes: Sequence[Outcome | None] = self._store.commit([ask for ask, _ in batch])
+            self._failing_since = None
         except sqlite3.Error:
             batch = self._give_up_on(batch)
             outcomes = [None] * len(batch)
@@ -95,17 +90,19 @@ class LedgerWriter:
         ran out of time the caller hears now, and a void takes its place until the database is back.
         """
         now = self._clock.now()
+        if self._failing_since is None:
+            self._failing_since = now
+        out_of_time = now - self._failing_since >= SETTLE_PATIENCE
         failed: list[_Waiting] = []
         again: list[_Waiting] = []
-        for waiting in batch:
-            ask = waiting.ask
+        for ask, future in batch:
             if not isinstance(ask, UsageRecord):
-                failed.append(waiting)
-            elif waiting.future is None or now - waiting.asked_at < SETTLE_PATIENCE:
-                again.append(waiting)
+                failed.append((ask, future))
+            elif future is None or not out_of_time:
+                again.append((ask, future))
             else:
-                failed.append(waiting)
-                again.append(_Waiting(_unrecorded(ask), None, now))
+                failed.append((ask, future))
+                again.append((_unrecorded(ask), None))
         self._queue.extendleft(reversed(again))
         if again:
             threading.Event().wait(RETRY_SECONDS)
@@ -117,8 +114,7 @@ def _unrecorded(record: UsageRecord) -> UsageRecord:
 
 
 def _deliver(batch: list[_Waiting], outcomes: Sequence[Outcome | None]) -> None:
-    for waiting, outcome in zip(batch, outcomes, strict=True):
-        future = waiting.future
+    for (_, future), outcome in zip(batch, outcomes, strict=True):
         if future is None or future.done():
             continue
         if outcome is None:
