@@ -18,8 +18,8 @@ PICO_PER_NANO = 1_000
 
 WALLET_MAX = 10**18
 TOPUP_MAX = 10**17
-CHARGE_MAX = 10**15
-PRICE_MAX = 10**12
+PRICE_MAX = 10**11
+"""Together with the largest token counts (metering.reading) it keeps the exact cost of a call within 63 bits."""
 
 
 class MoneyError(ValueError):

@@ -12,7 +12,7 @@ import msgspec
 from puyun.metering.record import NO_FLAGS, Flag
 from puyun.metering.usage import Usage
 
-COUNT_MAX = 100_000_000
+COUNT_MAX = 30_000_000
 """No single call has more tokens of one kind; a larger number is a provider's mistake."""
 
 

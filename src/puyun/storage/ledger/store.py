@@ -3,7 +3,6 @@
 Lock order: the one write lock of the file. Everything is read after it is taken, so absolute values may be written.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path

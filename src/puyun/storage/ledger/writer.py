@@ -4,6 +4,7 @@ The event loop never waits for a disk; the thread never touches the loop but to 
 """
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections import deque
@@ -22,6 +23,8 @@ SETTLE_PATIENCE = 10 * SECOND
 """How long a settle is tried again while the database cannot be written; then the call is free (policy 17)."""
 
 RETRY_SECONDS = 0.2
+
+log = logging.getLogger("puyun.ledger")
 
 
 class LedgerUnavailableError(Exception):
@@ -42,6 +45,7 @@ class LedgerWriter:
         self._queue: deque[_Waiting] = deque()
         self._kick: SimpleQueue[bool] = SimpleQueue()
         self._kicked = False
+        self._stopping = False
         self._failing_since: Instant | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
@@ -61,7 +65,8 @@ class LedgerWriter:
         return future
 
     async def stop(self) -> None:
-        """Everything asked for is written first."""
+        """Everything asked for is written first, or is given up once the database has failed for SETTLE_PATIENCE."""
+        self._stopping = True
         self._kick.put(False)
         await asyncio.to_thread(self._thread.join)
         self._store.close()
@@ -76,12 +81,21 @@ class LedgerWriter:
                 self._commit(batch)
 
     def _commit(self, batch: list[_Waiting]) -> None:
+        """Nothing may end this thread: without it no call can be paid."""
         try:
             outcomes: Sequence[Outcome | None] = self._store.commit([ask for ask, _ in batch])
             self._failing_since = None
-        except sqlite3.Error:
+        except sqlite3.OperationalError:
             batch = self._give_up_on(batch)
             outcomes = [None] * len(batch)
+        except Exception:
+            if len(batch) > 1:  # one broken command must not fail the others
+                for waiting in batch:
+                    self._commit([waiting])
+                return
+            log.exception("ledger_bug")
+            self._queue.extendleft(_voids(batch))
+            outcomes = [None]
         if batch:
             self._loop.call_soon_threadsafe(_deliver, batch, outcomes)
 
@@ -96,17 +110,22 @@ class LedgerWriter:
         failed: list[_Waiting] = []
         again: list[_Waiting] = []
         for ask, future in batch:
-            if not isinstance(ask, UsageRecord):
-                failed.append((ask, future))
-            elif future is None or not out_of_time:
+            if isinstance(ask, UsageRecord) and (future is None or not out_of_time):
                 again.append((ask, future))
             else:
                 failed.append((ask, future))
-                again.append((_unrecorded(ask), None))
+        again += _voids(failed)
+        if self._stopping and out_of_time:
+            again = []  # the holds return when this process is found to be gone
         self._queue.extendleft(reversed(again))
         if again:
             threading.Event().wait(RETRY_SECONDS)
         return failed
+
+
+def _voids(failed: list[_Waiting]) -> list[_Waiting]:
+    """What takes the place of settles whose callers have been told that they failed; nobody waits for it."""
+    return [(_unrecorded(ask), None) for ask, future in failed if isinstance(ask, UsageRecord) and future is not None]
 
 
 def _unrecorded(record: UsageRecord) -> UsageRecord:

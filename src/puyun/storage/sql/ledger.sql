@@ -1,5 +1,6 @@
 -- The ledger's hot path. `{rows}` becomes (?, …), (?, …); one statement carries a whole batch, because every statement
--- that steps gives the interpreter lock away and has to win it back.
+-- that steps gives the interpreter lock away and has to win it back. A pair is looked up through `asked`, because SQLite
+-- finds no index for a pair IN (VALUES …) and would read the whole table.
 
 -- name: wallets
 -- The wallets a batch touches, as the lock holder sees them.
@@ -9,12 +10,14 @@ SELECT org, paid, bonus, held, credit_limit, open_invoices, frozen, last FROM wa
 SELECT key, "limit", spent, held FROM budget WHERE key IN ({rows});
 
 -- name: holds
--- Open holds of the calls that a batch wants to grow or end.
-SELECT org, call, amount FROM hold WHERE (org, call) IN (VALUES {rows});
+-- Open holds of the calls that a batch names.
+SELECT org, call, amount FROM hold
+WHERE (org, call) IN (WITH asked (org, call) AS (VALUES {rows}) SELECT org, call FROM asked);
 
 -- name: ended
 -- Calls that ended before: a repeated command gets the first answer.
-SELECT org, call, charge, from_bonus, balance_after, number FROM usage_record WHERE (org, call) IN (VALUES {rows});
+SELECT org, call, charge, from_bonus, balance_after, number FROM usage_record
+WHERE (org, call) IN (WITH asked (org, call) AS (VALUES {rows}) SELECT org, call FROM asked);
 
 -- name: insert_holds
 INSERT INTO hold (org, call, amount, key, owner, model, tier) VALUES {rows};
@@ -23,7 +26,8 @@ INSERT INTO hold (org, call, amount, key, owner, model, tier) VALUES {rows};
 UPDATE hold SET amount = ? WHERE org = ? AND call = ?;
 
 -- name: delete_holds
-DELETE FROM hold WHERE (org, call) IN (VALUES {rows});
+DELETE FROM hold
+WHERE (org, call) IN (WITH asked (org, call) AS (VALUES {rows}) SELECT org, call FROM asked);
 
 -- name: insert_records
 INSERT INTO usage_record (

@@ -1,0 +1,97 @@
+"""A database with wallets and nothing sold: what the ledger store alone needs, and what it has written."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from puyun.kit.clock import Instant, ManualClock
+from puyun.kit.ids import CallSequence
+from puyun.ledger.command import Grow, Hold
+from puyun.ledger.hold import Status
+from puyun.metering.record import UsageRecord
+from puyun.metering.usage import Usage
+from puyun.storage.engine import connect_sqlite
+from puyun.storage.ledger.store import Ask, LedgerStore
+
+NOON = Instant(1_795_608_000_000_000)
+"""2026-11-25T12:00:00Z."""
+
+_EVERYTHING = {
+    "wallet": "SELECT paid, bonus, held, last FROM wallet WHERE org = ?",
+    "budget": "SELECT key, spent, held FROM budget WHERE key / 10 = ? ORDER BY key",
+    "hold": "SELECT call, amount, key, owner, model, tier FROM hold WHERE org = ? ORDER BY call",
+    "record": "SELECT * FROM usage_record WHERE org = ? ORDER BY call",
+    "rollup": "SELECT * FROM rollup_hour WHERE org = ? ORDER BY hour, key, model, tier",
+    "journal": "SELECT number, line, entry, debit, credit, amount FROM journal WHERE org = ? ORDER BY number, line",
+}
+
+
+class Till:
+    """The store on a file, and SQL beside it. The keys of organization 7 are 70 to 79."""
+
+    def __init__(self, path: Path, owner: int = 1) -> None:
+        self.path = path
+        self.clock = ManualClock(NOON)
+        self.calls = CallSequence(0)
+        self.store = LedgerStore(path, self.clock, owner)
+        self.sql = connect_sqlite(path)
+        self.sql.execute("PRAGMA foreign_keys = OFF")
+
+    def close(self) -> None:
+        self.store.close()
+        self.sql.close()
+
+    def wallet(self, org: int, *, paid: int = 0, bonus: int = 0, credit_limit: int = 0) -> None:
+        """Its money comes without a journal; what the store adds to it has one."""
+        row = (org, paid, bonus, credit_limit)
+        self.sql.execute(
+            "INSERT INTO wallet (org, currency, paid, bonus, credit_limit) VALUES (?, 'USD', ?, ?, ?)", row
+        )
+
+    def budget(self, key: int, limit: int) -> None:
+        self.sql.execute('INSERT INTO budget (key, "limit") VALUES (?, ?)', (key, limit))
+
+    def call(self) -> int:
+        return self.calls.next(self.clock.now())
+
+    def one(self, ask: Ask):
+        """The outcome of a batch of one."""
+        return self.store.commit([ask])[0]
+
+    def rows(self, query: str, *values: object) -> list[tuple]:
+        return self.sql.execute(query, values).fetchall()
+
+    def everything(self, org: int) -> dict[str, list[tuple]]:
+        return {name: self.rows(query, org) for name, query in _EVERYTHING.items()}
+
+
+def hold(org: int, call: int, amount: int, *, key: int = 0, tier: str = "flex") -> Hold:
+    return Hold(org, call, key or org * 10, amount, 1, tier)
+
+
+def grow(org: int, call: int, amount: int, *, key: int = 0) -> Grow:
+    return Grow(org, call, key or org * 10, amount)
+
+
+def record(
+    org: int, call: int, rated: int, status: Status = Status.COMPLETED, *, key: int = 0, tier: str = "flex"
+) -> UsageRecord:
+    """`rated` in nano-units; the usage is `rated` tokens, so that rollups have something to add up."""
+    return UsageRecord(
+        org=org,
+        call=call,
+        key=key or org * 10,
+        model=1,
+        deployment=2,
+        tier=tier,
+        tier_requested=tier,
+        status=status,
+        usage=Usage(input=rated, output=1),
+        exact=rated * 1000,
+        held=5,
+        price_ids="1 2",
+    )
+
+
+def columns(rows: Iterable[tuple], *places: int) -> list[tuple]:
+    """The rows without these columns."""
+    return [tuple(value for place, value in enumerate(row) if place not in places) for row in rows]

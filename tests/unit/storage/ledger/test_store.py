@@ -1,0 +1,210 @@
+"""The store's own duties: atomicity, the database as the last defence, orphans. That it answers as the book does, in
+any batching, is a property (tests/properties/test_ledger_store.py).
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from till import Till, columns, grow, hold, record
+
+from puyun.kit.clock import HOUR
+from puyun.ledger.command import Held, Reason, Refused, Settled
+from puyun.ledger.hold import Status
+from puyun.metering.record import Flag
+from puyun.storage.engine import connect_sqlite
+from puyun.storage.ledger.store import BATCH_MAX, LedgerStore
+from puyun.storage.sql import statements, with_rows
+
+ORG = 7
+
+
+@pytest.fixture
+def till(database: Path) -> Iterator[Till]:
+    till = Till(database)
+    till.wallet(ORG, paid=100)
+    yield till
+    till.close()
+
+
+def test_hold_and_settle_leave_a_record_a_rollup_and_two_lines(till: Till) -> None:
+    till.sql.execute("UPDATE wallet SET bonus = 5")
+    call = till.call()
+    assert till.one(hold(ORG, call, 60)) == Held(60, 45)
+    assert till.everything(ORG)["hold"] == [(call, 60, 70, 1, 1, 2)]
+    assert till.one(record(ORG, call, 25)) == Settled(25, 5, 80, 1)
+    found = till.everything(ORG)
+    assert found["hold"] == []
+    assert found["wallet"] == [(80, 0, 0, 1)]
+    assert found["journal"] == [
+        (1, 0, "usage", "wallet.bonus", "revenue:flex", 5),
+        (1, 1, "usage", "wallet.paid", "revenue:flex", 20),
+    ]
+    assert columns(found["rollup"], 1) == [(ORG, 70, 1, 2, 1, 0, 25, 0, 0, 0, 1, 0, 0, 25)]
+    exact, charge, bonus, balance = till.rows("SELECT exact, charge, from_bonus, balance_after FROM usage_record")[0]
+    assert (exact, charge, bonus, balance) == (25_000, 25, 5, 80)
+
+
+def test_what_the_operator_absorbs_is_flagged(till: Till) -> None:
+    call = till.call()
+    till.one(hold(ORG, call, 60))
+    assert till.one(record(ORG, call, 101)) == Settled(100, 0, 0, 1)
+    assert till.rows("SELECT flags, exact, charge FROM usage_record") == [(Flag.OVERRUN.value, 101_000, 100)]
+
+
+def test_a_call_belongs_to_the_hour_in_which_it_began(till: Till) -> None:
+    call = till.call()
+    till.one(hold(ORG, call, 60))
+    till.clock.advance(3 * HOUR)
+    till.one(record(ORG, call, 1))
+    assert till.rows("SELECT hour FROM rollup_hour") == [((till.clock.now() - 3 * HOUR) // HOUR,)]
+
+
+def test_failures_are_counted_as_such(till: Till) -> None:
+    for status in Status:
+        call = till.call()
+        till.one(hold(ORG, call, 10))
+        till.one(record(ORG, call, 3, status))
+    assert till.rows("SELECT calls, failures, charge FROM rollup_hour") == [(5, 2, 9)]
+
+
+def test_a_hold_that_grows_in_its_own_batch_is_written_as_it_ends_up(till: Till) -> None:
+    call, other = till.call(), till.call()
+    asks = [hold(ORG, call, 10), hold(ORG, other, 1), grow(ORG, call, 5), grow(ORG, call, 5), record(ORG, other, 1)]
+    assert till.store.commit(asks)[2:4] == [Held(15, 84), Held(20, 79)]
+    assert columns(till.everything(ORG)["hold"], 2, 3, 4, 5) == [(call, 20)]
+    assert till.everything(ORG)["wallet"] == [(99, 0, 20, 1)]
+
+
+def test_an_ended_call_s_number_is_never_held_again(till: Till) -> None:
+    """Such as after a clock that was set back over a restart: the old record must not be met at the settle."""
+    call = till.call()
+    till.store.commit([hold(ORG, call, 10), record(ORG, call, 5)])
+    assert till.one(hold(ORG, call, 10)) == Refused(Reason.FINISHED)
+    assert till.one(record(ORG, call, 9)) == Settled(5, 0, 95, 1)
+    assert till.everything(ORG)["wallet"] == [(95, 0, 0, 1)]
+
+
+def test_a_batch_is_written_as_a_whole_or_not_at_all(till: Till) -> None:
+    """I11. A broken row anywhere undoes everything, and the next batch finds the state from before."""
+    calls = [till.call() for _ in range(3)]
+    till.one(hold(ORG, calls[0], 10))
+    before = till.everything(ORG)
+    till.sql.execute("CREATE TRIGGER broken BEFORE INSERT ON rollup_hour BEGIN SELECT RAISE(ABORT, 'no'); END")
+    with pytest.raises(sqlite3.IntegrityError):
+        till.store.commit([hold(ORG, calls[1], 10), record(ORG, calls[0], 5), hold(ORG, calls[2], 10)])
+    assert till.everything(ORG) == before
+    till.sql.execute("DROP TRIGGER broken")
+    assert till.one(record(ORG, calls[0], 5)) == Settled(5, 0, 95, 1)
+
+
+def test_what_no_integer_of_the_database_holds_undoes_the_batch_too(till: Till) -> None:
+    call = till.call()
+    till.one(hold(ORG, call, 10))
+    before = till.everything(ORG)
+    with pytest.raises(OverflowError):
+        till.one(record(ORG, call, 2**62))
+    assert till.everything(ORG) == before
+    assert till.one(record(ORG, call, 1)) == Settled(1, 0, 99, 1)
+
+
+def test_a_settle_without_a_hold_writes_nothing(till: Till) -> None:
+    before = till.everything(ORG)
+    assert till.one(record(ORG, till.call(), 5)) == Refused(Reason.NO_HOLD)
+    assert till.everything(ORG) == before
+
+
+def test_an_organization_without_a_wallet_is_refused(till: Till) -> None:
+    assert till.one(hold(8, till.call(), 0)) == Refused(Reason.NO_WALLET)
+
+
+DEFENCES = """
+UPDATE wallet SET held = 101                            | ck_wallet_available
+UPDATE wallet SET paid = -1                             | ck_wallet_available
+UPDATE wallet SET credit_limit = 5, open_invoices = 106 | ck_wallet_available
+UPDATE wallet SET bonus = -1                            | ck_wallet_signs
+UPDATE wallet SET held = -1                             | ck_wallet_signs
+UPDATE wallet SET credit_limit = -1                     | ck_wallet_signs
+UPDATE wallet SET paid = 1000000000000000001            | ck_wallet_bounds
+UPDATE wallet SET paid = 1.5                            | cannot store REAL value
+UPDATE wallet SET paid = 'much'                         | cannot store TEXT value
+UPDATE budget SET spent = -1                            | ck_budget_signs
+UPDATE budget SET held = -1                             | ck_budget_signs
+UPDATE hold SET amount = -1                             | ck_hold_amount
+UPDATE usage_record SET charge = 0                      | usage_record is append-only
+DELETE FROM usage_record                                | usage_record is append-only
+UPDATE journal SET amount = 1                           | journal is append-only
+DELETE FROM journal                                     | journal is append-only
+UPDATE price SET amount = 1                             | price is append-only
+DELETE FROM price                                       | price is append-only
+INSERT INTO hold SELECT * FROM hold                     | UNIQUE constraint failed
+INSERT INTO usage_record SELECT * FROM usage_record     | UNIQUE constraint failed
+INSERT INTO journal SELECT * FROM journal               | UNIQUE constraint failed
+INSERT INTO journal VALUES (7,9,0,'x','a','b',0,0,'','')    | ck_journal_amount
+INSERT INTO journal VALUES (7,9,0,'x','a','a',1,0,'','')    | ck_journal_sides
+"""
+
+
+@pytest.mark.parametrize("row", DEFENCES.strip().splitlines())
+def test_the_database_is_the_last_defence(till: Till, row: str) -> None:
+    """I2, I3, I4, I8: whatever a program gets wrong, these rows cannot be written."""
+    statement, _, message = (part.strip() for part in row.partition("|"))
+    till.budget(70, 50)
+    calls = [till.call(), till.call()]
+    till.store.commit([hold(ORG, calls[0], 10), record(ORG, calls[0], 5), hold(ORG, calls[1], 10)])
+    price = "INSERT INTO price (model, tier, meter, amount, effective_from, created_at) VALUES (1, 'flex', 'input', 1, 0, 0)"
+    till.sql.execute(price)
+    before = till.everything(ORG)
+    with pytest.raises(sqlite3.IntegrityError, match=message):
+        till.sql.execute(statement)
+    assert till.everything(ORG) == before
+
+
+def test_a_wallet_changed_behind_our_back_cannot_be_overdrawn(till: Till) -> None:
+    """The book decides from what it reads under the lock, so there is no moment to slip in between."""
+    call = till.call()
+    till.one(hold(ORG, call, 60))
+    till.sql.execute("UPDATE wallet SET paid = 61")
+    assert till.one(hold(ORG, till.call(), 2)) == Refused(Reason.CREDIT, 2, 1)
+    assert till.one(record(ORG, call, 100)) == Settled(61, 0, 0, 1)
+
+
+def test_holds_of_a_dead_owner_return_uncharged_each_with_a_record(till: Till) -> None:
+    """I14. More of them than one batch holds; those of others stay."""
+    calls = [till.call() for _ in range(BATCH_MAX + 6)]
+    till.store.commit([hold(ORG, call, 1, tier="test") for call in calls[:BATCH_MAX]])
+    till.store.commit([hold(ORG, call, 1) for call in calls[BATCH_MAX:]])
+    alive = LedgerStore(till.path, till.clock, owner=2)
+    mine = till.call()
+    alive.commit([hold(ORG, mine, 3)])
+    assert alive.expire_orphans(1) == BATCH_MAX + 6
+    assert till.everything(ORG)["wallet"] == [(100, 0, 3, 0)]
+    assert columns(till.everything(ORG)["hold"], 1, 2, 3, 4, 5) == [(mine,)]
+    shown = "SELECT DISTINCT status, charge, held, error, price_ids FROM usage_record"
+    assert till.rows(shown) == [(5, 0, 1, "crashed", "")]
+    assert till.rows("SELECT count(*) FROM usage_record") == [(BATCH_MAX + 6,)]
+    assert alive.expire_orphans(1) == 0
+    alive.close()
+
+
+def test_who_was_taken_for_dead_cannot_charge_any_more(till: Till) -> None:
+    call = till.call()
+    till.one(hold(ORG, call, 10))
+    assert till.store.expire_orphans(1) == 1
+    assert till.one(record(ORG, call, 9)) == Settled(0, 0, 100, 0)
+
+
+@pytest.mark.parametrize("name", sorted(statements("ledger")))
+def test_no_statement_of_the_hot_path_reads_a_whole_table(database: Path, name: str) -> None:
+    """Else a batch would cost more the more calls are open, and a replay the more there ever were."""
+    if name in {"orphans", "owners"}:
+        return  # read when a process starts, and only then as long as the table
+    columns = 2 if " asked (org, call) " in statements("ledger")[name] else 28 if name == "insert_records" else 1
+    counts = {"insert_holds": 7, "insert_lines": 10, "add_rollups": 15}
+    statement = with_rows(statements("ledger")[name], 3, counts.get(name, columns))
+    connection = connect_sqlite(database)
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", (1,) * statement.count("?")).fetchall()
+    connection.close()
+    tables = ("wallet", "budget", "hold", "usage_record", "rollup_hour", "journal", "owner")
+    assert [step[3] for step in plan if step[3].startswith(tuple(f"SCAN {table}" for table in tables))] == []
