@@ -46,7 +46,7 @@ FLAGS = [
 CHAT = Model(name="gpt-4o", kind=Kind.CHAT, context_length=128_000, vendor="openai")
 DEMO = Model(name="puyun/demo", kind=Kind.CHAT, context_length=4096, vendor="puyun", label="demonstration model")
 EMBEDDING = Model(name="embed-3", kind=Kind.EMBEDDING, context_length=8192, vendor="openai")
-HOSTILE = Model(name='<script>alert("x")</script>', kind=Kind.CHAT, context_length=1000, vendor="o&o")
+HOSTILE = Model(name='<script>alert("x")</script>', kind=Kind.RERANK, context_length=1000, vendor="o&o")
 
 
 @cache

@@ -75,7 +75,7 @@ def test_a_column_sorts_and_then_the_other_way_round():
 
 def test_the_choices_are_those_that_are_sold(offers):
     assert vendors(offers) == ["o&o", "openai", "puyun"]
-    assert kinds(offers) == [Kind.CHAT, Kind.EMBEDDING]
+    assert kinds(offers) == [Kind.CHAT, Kind.EMBEDDING, Kind.RERANK]
 
 
 def test_a_long_text_is_cut():

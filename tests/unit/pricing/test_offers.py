@@ -7,10 +7,11 @@ from puyun.pricing.pricebook import PriceBook, PriceRow
 
 NOW = Instant(100 * DAY)
 CHAT = Model(name="gpt-4o", kind=Kind.CHAT, context_length=128_000, vendor="openai")
-OTHER = Model(name="a-model", kind=Kind.CHAT, context_length=1)
+MODEL = Model(name="embed-3", kind=Kind.EMBEDDING, context_length=8192, vendor="openai")
+OTHER = Model(name="a-model", kind=Kind.EMBEDDING, context_length=1)
 
 
-def row(number, meter, amount, tier=Tier.FLEX, start=0, model="gpt-4o"):
+def row(number, meter, amount, tier=Tier.FLEX, start=0, model="embed-3"):
     return PriceRow(
         id=number,
         model=model,
@@ -22,12 +23,13 @@ def row(number, meter, amount, tier=Tier.FLEX, start=0, model="gpt-4o"):
     )
 
 
-def offers(*rows, models=(CHAT, OTHER), now=NOW):
+def offers(*rows, models=(CHAT, MODEL, OTHER), now=NOW):
     return list_offers(models, PriceBook(rows), revision=7, now=now)
 
 
 def test_prices_are_those_of_the_book_with_fallbacks():
-    found = offers(row(1, "input", 2_500_000), row(2, "output", 10_000_000), row(3, "cached_input", 1_250_000))
+    own = {"input": 2_500_000, "output": 10_000_000, "cached_input": 1_250_000}
+    found = offers(*(row(number, meter, own[meter], model="gpt-4o") for number, meter in enumerate(own)))
     (offer,) = found.offers
     assert (offer.model, offer.tier) == (CHAT, Tier.FLEX)
     assert offer.prices == {
@@ -44,7 +46,7 @@ def test_prices_are_those_of_the_book_with_fallbacks():
 
 def test_an_unpriced_tier_or_model_is_not_offered():
     found = offers(row(1, "input", 1, tier=Tier.TEST), row(2, "output", 5, tier=Tier.FLEX))
-    assert [(offer.model.name, offer.tier) for offer in found.offers] == [("gpt-4o", Tier.TEST)]
+    assert [(offer.model.name, offer.tier) for offer in found.offers] == [("embed-3", Tier.TEST)]
 
 
 def test_a_price_row_of_a_model_that_is_no_longer_in_the_catalogue_is_not_offered():
@@ -52,9 +54,9 @@ def test_a_price_row_of_a_model_that_is_no_longer_in_the_catalogue_is_not_offere
 
 
 def test_offers_come_by_name_and_then_by_tier():
-    rows = [row(1, "input", 1, tier=tier, model=model) for model in ("gpt-4o", "a-model") for tier in reversed(Tier)]
+    rows = [row(1, "input", 1, tier=tier, model=model) for model in ("embed-3", "a-model") for tier in reversed(Tier)]
     names = [(offer.model.name, offer.tier) for offer in offers(*rows).offers]
-    assert names == [(model, tier) for model in ("a-model", "gpt-4o") for tier in Tier]
+    assert names == [(model, tier) for model in ("a-model", "embed-3") for tier in Tier]
 
 
 def test_the_next_change_is_the_soonest_and_the_newest_row_wins():
@@ -100,11 +102,11 @@ def test_the_public_form_has_decimal_strings_and_dates():
         "next_change": "1970-04-12T00:00:00Z",
         "offers": [
             {
-                "model": "gpt-4o",
+                "model": "embed-3",
                 "tier": "flex",
-                "kind": "chat",
+                "kind": "embedding",
                 "vendor": "openai",
-                "context_length": 128_000,
+                "context_length": 8192,
                 "label": "",
                 "prices": {"input": "2.50", "cached_input": "2.50", "cache_write": "2.50"},
                 "next": {"from": "1970-04-12T00:00:00Z", "prices": {"input": None}},
