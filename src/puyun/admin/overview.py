@@ -12,6 +12,7 @@ from puyun.catalog.snapshot import Candidate
 from puyun.identity.model import User
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
+from puyun.pricing.offers import list_offers
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_organizations
 from puyun.storage.snapshots import Snapshot
@@ -71,9 +72,10 @@ def deployments(snapshot: Snapshot) -> list[tuple[Candidate, list[str]]]:
 
 
 def unpriced(snapshot: Snapshot, now: Instant) -> list[Unpriced]:
-    """By the function that bills: what it finds no rates for is refused."""
+    """What the price list does not offer is refused."""
+    offers = list_offers(snapshot.models, snapshot.book, revision=snapshot.revision, now=now).offers
+    sold = {(offer.model.name, offer.tier) for offer in offers if offer.prices}
     found = [
-        Unpriced(model, tuple(tier for tier in TIERS if snapshot.rates(model.name, tier, now) is None))
-        for model in snapshot.models
+        Unpriced(model, tuple(tier for tier in TIERS if (model.name, tier) not in sold)) for model in snapshot.models
     ]
     return [entry for entry in found if entry.tiers]

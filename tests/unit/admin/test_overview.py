@@ -59,8 +59,9 @@ def sell(site, *tiers):
         model = connection.execute(insert(schema.model).values(named).returning(schema.model.c.id)).scalar_one()
         connection.execute(insert(schema.model_deployment).values(model=model, position=0, deployment=deployment))
         for tier in tiers:
-            price = Price(model="m", tier=tier, meter="input", amount=1_000_000)
-            set_price(connection, price, who="test", now=site.clock.now())
+            for meter in ("input", "output"):
+                price = Price(model="m", tier=tier, meter=meter, amount=1_000_000)
+                set_price(connection, price, who="test", now=site.clock.now())
 
 
 def test_organizations_are_listed_with_their_balances(site, client):
