@@ -1,6 +1,7 @@
 """Who calls, what they ask for, whether it is sold to them, and what to hold for it. No await in here."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import msgspec
@@ -95,11 +96,17 @@ def identify(given: Credentials, keys: dict[bytes, Key], now: Instant) -> Key:
     if given.secret is None:
         text = "No API key was sent. Send it as `Authorization: Bearer sk-puyun-…` or in `x-api-key`."
         raise PuyunError("invalid_api_key", 401, text)
-    key = keys.get(fingerprint(given.secret.decode("latin-1")))
+    key = keys.get(_fingerprint(given.secret))
     if key is None or not key.active or (key.expires_at is not None and now >= key.expires_at):
         text = "The API key is unknown, revoked or expired. Check it, or create one in the portal under Keys."
         raise PuyunError("invalid_api_key", 401, text)
     return key
+
+
+@lru_cache(maxsize=4096)
+def _fingerprint(secret: bytes) -> bytes:
+    """Remembered for the keys in use; whether such a key may be used is looked up for every call."""
+    return fingerprint(secret.decode("latin-1"))
 
 
 def check_address(key: Key, peer: str, forwarded: str | None, proxies: tuple[IPv4Network | IPv6Network, ...]) -> None:

@@ -71,6 +71,7 @@ class Exchange:
         "pieces",
         "response_complete",
         "size",
+        "task",
         "turn",
         "waiting_for_100_continue",
     )
@@ -90,6 +91,7 @@ class Exchange:
         self.disconnected = False
         self.response_complete = False
         self.on_gone: Callable[[], None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     @property
     def peer(self) -> str:
@@ -291,9 +293,8 @@ class Front(HttpToolsProtocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _serve(self, exchange: Exchange) -> None:
-        task = self.loop.create_task(self._plane.serve(exchange))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        exchange.task = self.loop.create_task(self._plane.serve(exchange))
+        self.tasks.add(exchange.task)
 
     def date(self) -> bytes:
         """uvicorn's default headers (the date), as bytes; it makes them anew every second."""
@@ -306,6 +307,8 @@ class Front(HttpToolsProtocol):
     def exchange_done(self, exchange: Exchange) -> None:
         """Called by the exchange when its last byte was written."""
         self._serving = None
+        if exchange.task is not None:
+            self.tasks.discard(exchange.task)
         if exchange.disconnected or self.transport.is_closing():
             return
         self.busy_since = self.loop.time()

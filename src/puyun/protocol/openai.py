@@ -83,7 +83,8 @@ _encode = msgspec.json.Encoder().encode
 def decode_request(endpoint: Endpoint, body: bytes) -> tuple[Request, Body]:
     """The fields we act on, and every field as bytes. Raises PuyunError 400 that names the field at fault."""
     try:
-        body.decode("utf-8")
+        if not body.isascii():
+            body.decode("utf-8")
         fields = _BODY.decode(body)
         request: Request = endpoint.decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -185,7 +186,7 @@ class Chunk(msgspec.Struct):
 
     choices: list[Choice] | None = None
     usage: dict[str, Any] | None = None
-    error: object = None
+    error: dict[str, Any] | str | None = None
 
 
 class Answer(msgspec.Struct):
