@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from puyun.catalog import field
 from puyun.catalog.model import Kind, Tier
 from puyun.kit.clock import from_datetime
-from puyun.kit.money import MICRO
+from puyun.kit.money import MICRO, PRICE_MAX
 
 TIER = field.one_of(Tier)
 COUNT = field.whole_number(1, 10)
@@ -142,7 +142,7 @@ def test_a_secret_is_refused_and_not_repeated(read: Callable[[object], object], 
     assert "0123456789" not in str(refused.value)
 
 
-@given(st.integers(0, 10**6 * MICRO))
+@given(st.integers(0, PRICE_MAX))
 def test_every_price_survives_being_written(micro: int) -> None:
     assert field.price(f"{micro // MICRO}.{micro % MICRO:06}") == micro
 

@@ -1,0 +1,224 @@
+"""The writer thread: group commit, and what it does while the database cannot be written or a command is broken."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from till import NOON, Till, columns, hold, record
+
+from puyun.kit.clock import ManualClock
+from puyun.ledger.command import Held, Outcome, Reason, Refused, Settled
+from puyun.storage.engine import connect_sqlite
+from puyun.storage.ledger import writer as module
+from puyun.storage.ledger.store import BATCH_MAX, LedgerStore
+from puyun.storage.ledger.writer import SETTLE_PATIENCE, LedgerUnavailableError, LedgerWriter
+
+ORG = 7
+PATIENCE = 20.0
+
+
+class CountingStore(LedgerStore):
+    """The real store; it remembers the size of each batch, and waits hardly at all for a lock."""
+
+    def __init__(self, path: Path, clock: ManualClock) -> None:
+        super().__init__(path, clock, owner=1)
+        self._connection.execute("PRAGMA busy_timeout = 20")
+        self.batches: list[int] = []
+
+    def commit(self, asks) -> list[Outcome]:
+        self.batches.append(len(asks))
+        return super().commit(asks)
+
+
+class Stage:
+    """A writer on a running loop, its store, and the clock by which it loses patience."""
+
+    def __init__(self, till: Till, loop: asyncio.AbstractEventLoop) -> None:
+        self.till = till
+        self.clock = ManualClock(NOON)
+        self.store = CountingStore(till.path, self.clock)
+        self.writer = LedgerWriter(self.store, self.clock, loop)
+        self.writer.start()
+
+    async def seen(self, what: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not what():  # noqa: ASYNC110 - what is waited for is in a database
+                await asyncio.sleep(0.005)
+
+    def block(self) -> sqlite3.Connection:
+        """Somebody takes the write lock and keeps it."""
+        other = connect_sqlite(self.till.path)
+        other.execute("BEGIN IMMEDIATE")
+        return other
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+
+
+@pytest.fixture
+def till(database: Path) -> Iterator[Till]:
+    till = Till(database)
+    till.wallet(ORG, paid=1000)
+    yield till
+    till.close()
+
+
+def test_what_comes_together_commits_together_and_in_order(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        calls = [till.call() for _ in range(BATCH_MAX + 10)]
+        outcomes = await asyncio.gather(*(stage.writer.ask(hold(ORG, call, 1)) for call in calls))
+        assert outcomes == [Held(1, 999 - n) for n in range(BATCH_MAX + 10)]
+        assert stage.store.batches == [BATCH_MAX, 10]
+        await stage.writer.stop()
+
+    asyncio.run(run())
+
+
+def test_the_outcome_is_durable_when_it_is_told(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        call = till.call()
+        assert await stage.writer.ask(hold(ORG, call, 10)) == Held(10, 990)
+        assert columns(till.everything(ORG)["hold"], 2, 3, 4, 5) == [(call, 10)]
+        assert await stage.writer.ask(record(ORG, call, 4)) == Settled(4, 0, 996, 1)
+        assert till.rows("SELECT charge FROM usage_record") == [(4,)]
+        assert await stage.writer.ask(hold(ORG, till.call(), 997)) == Refused(Reason.CREDIT, 997, 996)
+        await stage.writer.stop()
+
+    asyncio.run(run())
+
+
+def test_stop_writes_what_was_asked_for(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        calls = [till.call() for _ in range(200)]
+        futures = [stage.writer.ask(hold(ORG, call, 1)) for call in calls]
+        await stage.writer.stop()
+        assert len(till.everything(ORG)["hold"]) == 200
+        assert len(await asyncio.gather(*futures)) == 200
+
+    asyncio.run(run())
+
+
+def test_a_caller_that_is_gone_is_not_missed(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        future = stage.writer.ask(hold(ORG, till.call(), 1))
+        future.cancel()
+        assert await stage.writer.ask(hold(ORG, till.call(), 1)) == Held(1, 998)
+        await stage.writer.stop()
+
+    asyncio.run(run())
+
+
+def test_while_the_database_is_locked_holds_fail_and_settles_wait(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        call = till.call()
+        await stage.writer.ask(hold(ORG, call, 10))
+        other = stage.block()
+        settle = stage.writer.ask(record(ORG, call, 4))
+        with pytest.raises(LedgerUnavailableError):
+            await stage.writer.ask(hold(ORG, till.call(), 1))
+        await stage.seen(lambda: len(stage.store.batches) > 3)
+        assert not settle.done()
+        other.execute("ROLLBACK")
+        assert await settle == Settled(4, 0, 996, 1)
+        assert await stage.writer.ask(hold(ORG, till.call(), 1)) == Held(1, 995)
+        other.close()
+        await stage.writer.stop()
+
+    asyncio.run(run())
+
+
+def test_a_settle_that_ran_out_of_time_is_free_and_the_hold_returns(till: Till) -> None:
+    """Policy 17: the customer was told that it failed, so nothing may be taken later."""
+
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        call = till.call()
+        await stage.writer.ask(hold(ORG, call, 10))
+        other = stage.block()
+        settle = stage.writer.ask(record(ORG, call, 4))
+        await stage.seen(lambda: len(stage.store.batches) > 2)
+        stage.clock.advance(SETTLE_PATIENCE)
+        with pytest.raises(LedgerUnavailableError):
+            await settle
+        other.execute("ROLLBACK")
+        other.close()
+        await stage.seen(lambda: not till.everything(ORG)["hold"])
+        assert till.rows("SELECT status, charge, error FROM usage_record") == [(4, 0, "unrecorded")]
+        assert till.everything(ORG)["wallet"] == [(1000, 0, 0, 0)]
+        await stage.writer.stop()
+
+    asyncio.run(run())
+
+
+def test_patience_begins_anew_with_each_outage(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        for _ in range(2):
+            call = till.call()
+            await stage.writer.ask(hold(ORG, call, 10))
+            other = stage.block()
+            settle = stage.writer.ask(record(ORG, call, 4))
+            before = len(stage.store.batches)
+            await stage.seen(lambda before=before: len(stage.store.batches) > before + 2)
+            stage.clock.advance(SETTLE_PATIENCE - 1)
+            other.execute("ROLLBACK")
+            other.close()
+            assert isinstance(await settle, Settled)
+        await stage.writer.stop()
+
+    asyncio.run(run())
+
+
+def test_stop_ends_though_the_database_does_not_come_back(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        call = till.call()
+        await stage.writer.ask(hold(ORG, call, 10))
+        other = stage.block()
+        settle = stage.writer.ask(record(ORG, call, 4))
+        await stage.seen(lambda: len(stage.store.batches) > 2)
+        stage.clock.advance(SETTLE_PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            await stage.writer.stop()
+        with pytest.raises(LedgerUnavailableError):
+            await settle
+        other.execute("ROLLBACK")
+        other.close()
+        assert columns(till.everything(ORG)["hold"], 2, 3, 4, 5) == [(call, 10)]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("rated", [2**63, "many"], ids=["no integer of SQLite", "no number"])
+def test_one_broken_command_fails_alone(till: Till, rated, caplog: pytest.LogCaptureFixture) -> None:
+    """A bug must cost one call, uncharged, and no other; the thread lives on."""
+
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        calls = [till.call() for _ in range(3)]
+        await asyncio.gather(*(stage.writer.ask(hold(ORG, call, 10)) for call in calls))
+        broken = msgspec.structs.replace(record(ORG, calls[1], 1), exact=rated)
+        good = [record(ORG, calls[0], 1), record(ORG, calls[2], 1)]
+        futures = [stage.writer.ask(ask) for ask in (good[0], broken, good[1])]
+        first, bad, last = await asyncio.gather(*futures, return_exceptions=True)
+        assert isinstance(first, Settled)
+        assert isinstance(bad, LedgerUnavailableError)
+        assert isinstance(last, Settled)
+        await stage.seen(lambda: not till.everything(ORG)["hold"])
+        shown = "SELECT call, status, charge FROM usage_record ORDER BY call"
+        assert till.rows(shown) == [(calls[0], 1, 1), (calls[1], 4, 0), (calls[2], 1, 1)]
+        assert till.everything(ORG)["wallet"][0][:3] == (998, 0, 0)
+        await stage.writer.stop()
+
+    asyncio.run(run())
+    assert [entry.message for entry in caplog.records] == ["ledger_bug"]
