@@ -50,6 +50,7 @@ BOUNDARIES = {
         "src/puyun/gateway/serving.py",
         "serve",
     ): "one call's bug must answer 500, free the hold, and spare the other calls",
+    ("src/puyun/storage/ledger/writer.py", "_commit"): "without its thread no call can be paid; the broken one is free",
 }
 """Functions that may catch everything and go on. One that ends by raising again is a clean-up and needs no entry."""
 

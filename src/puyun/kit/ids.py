@@ -4,6 +4,8 @@ A call id is 63 bits that grow with time: 41 bits of milliseconds since 2026, 8 
 14 bits of sequence. A request id shows the organization too, so that a receipt is one key look-up.
 """
 
+import re
+
 from puyun.kit.clock import Instant
 
 EPOCH_MS = 1_767_225_600_000
@@ -17,6 +19,8 @@ _SEQUENCE_BITS = 14
 _SLOT_BITS = 8
 _SHIFT = _SEQUENCE_BITS + _SLOT_BITS
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_REQUEST_ID = re.compile(r"req_[0-7][0-9a-f]{15}[0-7][0-9a-f]{7}")
+"""63 bits of call and 31 of organization: what the database can hold."""
 _DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
 
 
@@ -60,10 +64,9 @@ def request_id(org: int, call: int) -> str:
 
 def parse_request_id(text: str) -> tuple[int, int]:
     """(organization, call). Raises ValueError for anything request_id did not write."""
-    digits = text.removeprefix("req_")
-    if len(digits) != 24 or len(text) != 28:
-        raise ValueError(f"{text!r} is not a request id; expected req_ and 24 digits")
-    return int(digits[16:], 16), int(digits[:16], 16)
+    if not _REQUEST_ID.fullmatch(text):
+        raise ValueError(f"{text[:100]!r} is not a request id; expected req_ and 24 digits")
+    return int(text[20:], 16), int(text[4:20], 16)
 
 
 def format_id(prefix: str, number: int) -> str:
