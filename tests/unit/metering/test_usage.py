@@ -1,0 +1,17 @@
+import msgspec
+
+from puyun.catalog.model import METERS
+from puyun.metering.usage import BUCKETS, INPUT_BUCKETS, NO_USAGE, OUTPUT_BUCKETS, Usage
+
+
+def test_every_bucket_is_a_field_and_a_meter() -> None:
+    assert set(BUCKETS) == {field.name for field in msgspec.structs.fields(Usage)}
+    assert list(BUCKETS) == [field.name for field in msgspec.structs.fields(Usage)]
+    assert set(BUCKETS) <= set(METERS)
+    assert set(INPUT_BUCKETS).isdisjoint(OUTPUT_BUCKETS)
+
+
+def test_totals_count_each_bucket_once() -> None:
+    usage = Usage(**{bucket: 10**place for place, bucket in enumerate(BUCKETS)})
+    assert (usage.input_tokens, usage.output_tokens, usage.total) == (1111, 1110000, 1111111)
+    assert NO_USAGE.total == 0
