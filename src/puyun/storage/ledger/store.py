@@ -41,6 +41,7 @@ class LedgerStore:
         self._connection = connect_sqlite(path, cached_statements=1024)
         self._clock = clock
         self._owner = owner
+        self._durable = True
 
     def close(self) -> None:
         self._connection.close()
@@ -48,10 +49,15 @@ class LedgerStore:
     def commit(self, asks: Sequence[Ask]) -> list[Outcome]:
         """Decide and write a batch as one transaction; the outcomes in order, durable when this returns.
 
+        A batch of holds alone is committed but not yet forced to disk: it survives the death of every process, and if
+        the machine dies, so did the calls it was for, uncompleted and so free. The next settle forces it, as the log
+        is sequential (ADR 2).
+
         A command that was asked before, in this batch or long ago, gets its first answer (I13). Raises sqlite3.Error
         when the database cannot be written: nothing happened.
         """
         execute = self._connection.execute
+        self._force(any(isinstance(ask, UsageRecord) for ask in asks))
         execute("BEGIN IMMEDIATE")
         try:
             commands = [_command(ask) for ask in asks]
@@ -65,6 +71,12 @@ class LedgerStore:
                 execute("ROLLBACK")
             raise
         return outcomes
+
+    def _force(self, durable: bool) -> None:
+        """Whether commits wait for the disk from now on."""
+        if durable is not self._durable:
+            self._connection.execute("PRAGMA synchronous=FULL" if durable else "PRAGMA synchronous=NORMAL")
+            self._durable = durable
 
     def expire_orphans(self, owner: int) -> int:
         """End the holds of an owner that is gone: uncharged, each with its record (I14). Returns how many."""
