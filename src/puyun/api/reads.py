@@ -90,7 +90,7 @@ def _model(sold: SoldModel, deps: ApiDeps, key: Key, now: Instant) -> dict[str, 
     tiers: dict[str, dict[str, str]] = {}
     for tier in TIERS:
         rates = deps.plane.snapshot.rates(sold.model.name, tier, now) if tier in key.tiers else None
-        if rates is not None:
+        if rates is not None and rates.serves(sold.model.kind):
             tiers[tier] = {meter: format_price(rate.price) for meter, rate in rates.by_meter.items()}
     return {
         "id": sold.model.name,

@@ -55,7 +55,8 @@ def list_offers(models: Iterable[Model], book: PriceBook, *, revision: int, now:
     offers: list[Offer] = []
     for model in sorted(models, key=lambda model: model.name):
         for tier in TIERS:
-            rates = book.rates(model.name, tier, now)
+            found = book.rates(model.name, tier, now)
+            rates = found if found is not None and found.serves(model.kind) else None
             change = changes.get((model.name, tier))
             if rates is None and (change is None or not any(change.prices.values())):
                 continue

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from puyun.catalog.model import Tier
+from puyun.catalog.model import Kind, Tier
 from puyun.kit.clock import Instant
 from puyun.metering.usage import BUCKETS, INPUT_BUCKETS, OUTPUT_BUCKETS
 
@@ -54,6 +54,10 @@ class Rates(msgspec.Struct, frozen=True):
     """Pico-units of the dearest kind of input token that the offer sells; 0 when it sells none."""
     dearest_output: int
     """The same for output tokens."""
+
+    def serves(self, kind: Kind) -> bool:
+        """Whether every meter that any call of this kind uses has a rate (I17); without one nothing is sold."""
+        return "input" in self.by_meter and (kind is not Kind.CHAT or "output" in self.by_meter)
 
 
 class PriceBook:
