@@ -132,6 +132,8 @@ def test_a_whole_answer_that_breaks_off(
         ("mock-stall-midstream", "upstream_timeout"),
         ("mock-bad-json", "upstream_error"),
         ("mock-endless-line", "upstream_error"),
+        ("mock-error-midstream", "upstream_error"),
+        ("mock-whole", "upstream_error"),
     ],
 )
 def test_a_stream_that_breaks_off_ends_in_good_order(

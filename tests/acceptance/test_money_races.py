@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import AsyncExitStack
 
 import httpx2
 import openai
@@ -17,11 +18,11 @@ AFFORDABLE = 10
 pytestmark = pytest.mark.xdist_group("own")
 
 
-async def attack(platform: Platform, account: Account, **options) -> Counter[int]:
+async def attack(platform: Platform, key: str, *, ports: tuple[int, ...] = (), **options) -> Counter[int]:
     """Statuses of ATTACK calls at once. The upstream answers none before all that can be refused are."""
     refused = 0
 
-    async def one() -> int:
+    async def one(client: AsyncOpenAI) -> int:
         nonlocal refused
         try:
             answer = await client.chat.completions.create(messages=SAYS, max_tokens=100, **options)
@@ -34,28 +35,65 @@ async def attack(platform: Platform, account: Account, **options) -> Counter[int
             assert [chunk async for chunk in answer]
         return 200
 
-    url = platform.base_url + "/v1"
-    async with AsyncOpenAI(base_url=url, api_key=account.key, max_retries=0, timeout=60) as client:
-        return Counter(await asyncio.gather(*(one() for _ in range(ATTACK))))
+    urls = [f"http://127.0.0.1:{port}/v1" for port in ports or (platform.address[1],)]
+    async with AsyncExitStack() as stack:
+        made = [AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=60) for url in urls]
+        clients = [await stack.enter_async_context(client) for client in made]
+        return Counter(await asyncio.gather(*(one(clients[number % len(clients)]) for number in range(ATTACK))))
+
+
+def needed_for(platform: Platform, key: str, options: dict) -> int:
+    """What one call holds, as an empty wallet is told."""
+    with platform.client(key) as client, pytest.raises(openai.APIStatusError) as caught:
+        client.chat.completions.create(messages=SAYS, max_tokens=100, **options)
+    return nano(caught.value.body["needed"])
+
+
+def served_exactly(platform: Platform, account: Account, user: str) -> None:
+    """AFFORDABLE calls: sent upstream, recorded and paid; no other was."""
+    assert len(platform.mock.asked(user)) == AFFORDABLE
+    platform.settled_wallet(account)
+    assert [record["charge"] for record in platform.records(account)] == [charge(3, 10)] * AFFORDABLE
+    assert platform.run("audit").returncode == 0
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_wallet_pays_for_as_many_calls_as_it_can_hold(own_platform: Platform, stream: bool) -> None:
     """200 at once on credit for 10 holds; no settle frees money meanwhile, so 10 are served and 190 refused."""
-    platform = own_platform
-    account = platform.account("0")
+    account = own_platform.account("0")
     options = {"model": "mock-gate", "stream": stream, "user": f"attack-{account.number}"}
-    with platform.client(account) as client, pytest.raises(openai.APIStatusError) as caught:
-        client.chat.completions.create(messages=SAYS, max_tokens=100, **options)
-    needed = nano(caught.value.body["needed"])
-    platform.top_up(account, AFFORDABLE * needed)
-    statuses = asyncio.run(attack(platform, account, **options))
+    needed = needed_for(own_platform, account.key, options)
+    own_platform.top_up(account, AFFORDABLE * needed)
+    statuses = asyncio.run(attack(own_platform, account.key, **options))
     assert statuses == {200: AFFORDABLE, 402: ATTACK - AFFORDABLE}
-    assert len(platform.mock.asked(options["user"])) == AFFORDABLE, "the refused ones were not sent upstream"
-    wallet = platform.settled_wallet(account)
-    assert wallet.paid == AFFORDABLE * (needed - charge(3, 10))
-    assert [record["charge"] for record in platform.records(account)] == [charge(3, 10)] * AFFORDABLE
-    assert platform.run("audit").returncode == 0
+    served_exactly(own_platform, account, options["user"])
+    assert own_platform.wallet(account).paid == AFFORDABLE * (needed - charge(3, 10))
+
+
+def test_two_servers_share_one_wallet(own_platform: Platform) -> None:
+    """The decision is the database's: a second process on the same data sells nothing twice."""
+    second, port = own_platform.serve()
+    account = own_platform.account("0")
+    options = {"model": "mock-gate", "stream": False, "user": f"two-{account.number}"}
+    needed = needed_for(own_platform, account.key, options)
+    own_platform.top_up(account, AFFORDABLE * needed + needed - 1)
+    ports = (own_platform.address[1], port)
+    statuses = asyncio.run(attack(own_platform, account.key, ports=ports, **options))
+    assert statuses == {200: AFFORDABLE, 402: ATTACK - AFFORDABLE}
+    assert second.stop() == 0
+    served_exactly(own_platform, account, options["user"])
+
+
+def test_a_budget_holds_under_attack(own_platform: Platform) -> None:
+    """A key's budget is as hard as a wallet, though the wallet could pay for all."""
+    empty = own_platform.account("0")
+    account = own_platform.account("1000.00")
+    options = {"model": "mock-gate", "stream": False, "user": f"budget-{account.number}"}
+    needed = needed_for(own_platform, empty.key, options)
+    key = own_platform.key(account, budget=AFFORDABLE * needed)
+    statuses = asyncio.run(attack(own_platform, key, **options))
+    assert statuses[200] == AFFORDABLE
+    served_exactly(own_platform, account, options["user"])
 
 
 def test_a_killed_server_leaves_nothing_held_and_bills_what_it_completed(own_platform: Platform) -> None:

@@ -98,7 +98,16 @@ def test_usage_is_always_asked_for_upstream(platform: Platform, account: Account
 
 
 @pytest.mark.parametrize(
-    "model", ["mock-crlf", "mock-split", "mock-usage-late", "mock-usage-twice", "mock-usage-every"]
+    "model",
+    [
+        "mock-crlf",
+        "mock-split",
+        "mock-comments",
+        "mock-comments-crlf-split",
+        "mock-usage-late",
+        "mock-usage-twice",
+        "mock-usage-every",
+    ],
 )
 def test_a_stream_in_an_unusual_form_is_read_and_billed_alike(platform: Platform, account: Account, model: str) -> None:
     with platform.client(account) as client:
@@ -131,6 +140,37 @@ def test_unknown_fields_pass(platform: Platform, account: Account) -> None:
     assert answer.future_field == kept
     assert answer.usage.future_tokens == 7
     assert [chunk.future_field for chunk in chunks] == [kept] * len(chunks)
+
+
+def test_tools_and_formats_pass(platform: Platform, account: Account) -> None:
+    """What the request asks for besides text reaches the upstream as it was sent; tool calls come back, in pieces too."""
+    user = f"tools-{account.number}"
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    options = {
+        "tools": [{"type": "function", "function": {"name": "weather", "parameters": schema}}],
+        "tool_choice": "auto",
+        "response_format": {"type": "json_object"},
+        "stop": ["END"],
+        "logit_bias": {"50256": -100},
+        "user": user,
+    }
+    with platform.client(account) as client:
+        whole = ask(client, "mock-tools", **options).choices[0]
+        pieces = [chunk.choices[0] for chunk in stream(client, "mock-tools", **options)]
+    for asked in platform.mock.asked(user):
+        assert {name: asked["body"][name] for name in options} == options
+    assert (whole.finish_reason, whole.message.tool_calls[0].function.name) == ("tool_calls", "mock")
+    calls = [piece.delta.tool_calls[0] for piece in pieces if piece.delta.tool_calls]
+    assert calls[0].function.name == "mock"
+    assert "".join(call.function.arguments or "" for call in calls).split() == words(10).split()
+    assert pieces[-1].finish_reason == "tool_calls"
+    assert [record["charge"] for record in platform.records(account)] == [charge(WORDS, 10)] * 2
+
+
+def test_null_stands_for_what_is_not_asked(platform: Platform, account: Account) -> None:
+    names = ("tools", "response_format", "max_tokens", "n", "stop", "service_tier", "stream", "stream_options", "user")
+    with platform.client(account) as client:
+        assert ask(client, "mock", extra_body=dict.fromkeys(names)).usage.completion_tokens == 10
 
 
 def test_a_text_completion(platform: Platform, account: Account) -> None:

@@ -39,11 +39,16 @@ MODELS = (
     "mock-flood-64-tokens-1000",
     "mock-flood-1-tokens-50",
     "mock-crlf",
+    "mock-comments",
+    "mock-comments-crlf-split",
+    "mock-error-midstream",
+    "mock-whole",
     "mock-split",
     "mock-no-usage",
     "mock-usage-twice",
     "mock-usage-every",
     "mock-usage-late",
+    "mock-tools",
     "mock-cached",
     "mock-reasoning",
     "mock-unknown-fields",
@@ -59,6 +64,11 @@ FAILOVER = "mock-failover"
 
 ONE_SEAT = "mock-one-seat"
 """One call at a time, which waits for its gate."""
+
+
+def one_more(name: str) -> str:
+    """A model to add to the file."""
+    return "\n".join([_deployment(name, "mock"), _model(name, "chat", name), *(_price(name, tier) for tier in TIERS)])
 
 
 def catalogue(base_url: str) -> str:

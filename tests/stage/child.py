@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from stage.waiting import PATIENCE, until
@@ -12,7 +13,7 @@ from stage.waiting import PATIENCE, until
 class Child:
     def __init__(self, name: str, arguments: list[str], *, folder: Path, env: dict[str, str] | None = None) -> None:
         self.name = name
-        self._log = folder / f"{name}.log"
+        self._log = folder / f"{name}-{time.time_ns()}.log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *arguments],

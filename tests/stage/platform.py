@@ -86,42 +86,54 @@ class Platform:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        codes = self._stop()
-        log = self.server.log()
+        self._stop()
+        log = "".join(child.log() for child in self._children if child.name == "server")
         print(log[-20_000:])
         if kind is None:
-            self._check(codes[-1], log)
+            self._check(log)
 
-    def _stop(self) -> list[int]:
-        """Exit codes in the order of starting."""
+    def _stop(self) -> None:
         self.engine.dispose()
-        return [child.stop() for child in self._children]
+        for child in self._children:
+            code = child.stop()
+            assert code in {0, -9}, f"{child.name} ended with {code}"
 
-    def _check(self, code: int, log: str) -> None:
+    def _check(self, log: str) -> None:
         audit = self.run("audit")
         assert audit.returncode == 0, audit.stdout + audit.stderr
-        assert code == 0, f"the server ended with {code}"
         assert SECRET not in log
         assert "sk-puyun-" not in log
         assert "Traceback" not in log, log[max(0, log.index("Traceback") - 2000) :][:6000]
 
     # --- processes ---------------------------------------------------------------------------------------------
     def _start(self) -> None:
-        self.address = ("127.0.0.1", _free_port())
-        self.base_url = f"http://{self.address[0]}:{self.address[1]}"
-        arguments = ["-m", "puyun", "serve", "--data", str(self.data), "--host", self.address[0]]
-        arguments += ["--port", str(self.address[1]), "--no-demo"]
-        self.server = Child("server", arguments, folder=self.folder, env=self._env)
-        self._children.append(self.server)
-        until(self._ready, "the server to be ready")
+        self.server, port = self.serve()
+        self.address = ("127.0.0.1", port)
+        self.base_url = f"http://127.0.0.1:{port}"
 
-    def _ready(self) -> bool:
-        assert self.server.alive, f"the server ended:\n{self.server.log()}"
-        try:
-            with urllib.request.urlopen(self.base_url + "/readyz", timeout=5) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
+    def serve(self) -> tuple[Child, int]:
+        """A server on this data directory, and its port; the platform ends it."""
+        port = _free_port()
+        arguments = ["-m", "puyun", "serve", "--data", str(self.data), "--port", str(port), "--no-demo"]
+        server = Child("server", arguments, folder=self.folder, env=self._env)
+        self._children.append(server)
+
+        def ready() -> bool:
+            assert server.alive, f"the server ended:\n{server.log()}"
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                    return answer.status == 200
+            except OSError:
+                return False
+
+        until(ready, "the server to be ready")
+        return server, port
+
+    def restart_upstream(self) -> None:
+        """On the same port, with an empty memory."""
+        assert not self.mock.child.alive
+        self.mock = MockUpstream(self.folder, self.mock.port)
+        self._children.append(self.mock.child)
 
     def restart(self) -> None:
         """After a test killed or stopped the server."""

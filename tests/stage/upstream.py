@@ -15,13 +15,13 @@ SECRET = "sk-operator-secret-5f3759df"
 
 
 class MockUpstream:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int = 0) -> None:
         self.journal_file = folder / "upstream.jsonl"
-        arguments = ["-m", "puyun", "mock-upstream", "--port", "0", "--journal", str(self.journal_file)]
+        arguments = ["-m", "puyun", "mock-upstream", "--port", str(port), "--journal", str(self.journal_file)]
         self.child = Child("mock-upstream", arguments, folder=folder)
-        found = re.search(r"http://[0-9.:]+/v1", self.child.wait_for("mock upstream on"))
+        found = re.search(r"http://[0-9.]+:([0-9]+)/v1", self.child.wait_for("mock upstream on"))
         assert found
-        self.base_url = found[0]
+        self.base_url, self.port = found[0], int(found[1])
 
     def stats(self) -> dict[str, int]:
         return self._get("/stats")

@@ -55,7 +55,12 @@ class Answering:
         except (msgspec.DecodeError, ValueError) as error:
             await self._refuse(400, str(error))
             return
-        entry.model, entry.user, entry.stream, entry.include_usage = ask.model, ask.user, ask.stream, ask.include_usage
+        entry.model, entry.user, entry.stream, entry.include_usage = (
+            ask.model,
+            ask.user,
+            bool(ask.stream),
+            ask.include_usage,
+        )
         self._journal.asked(entry, self._request.headers, self._request.body)
         self._wire.split = behavior.split
         await self._answer(endpoint, ask, behavior)
@@ -75,8 +80,10 @@ class Answering:
             self._entry.status = behavior.status
             await self._json(behavior.status, dialect.error(behavior.status, self._secret), {"retry-after": "7"})
             self._entry.complete = True
-        elif endpoint != "embeddings" and ask.stream:
-            await _Streaming(self._wire, self._entry, behavior).run(ask, self._headers, chat=endpoint == "chat")
+        elif endpoint != "embeddings" and ask.stream and not behavior.whole:
+            await _Streaming(self._wire, self._entry, behavior, self._secret).run(
+                ask, self._headers, chat=endpoint == "chat"
+            )
         else:
             await self._whole(endpoint, ask, behavior)
 
@@ -115,7 +122,8 @@ class Answering:
 class _Streaming:
     """A stream of server-sent events."""
 
-    def __init__(self, wire: Wire, entry: Entry, behavior: Behavior) -> None:
+    def __init__(self, wire: Wire, entry: Entry, behavior: Behavior, secret: str) -> None:
+        self._secret = secret
         self._wire = wire
         self._entry = entry
         self._behavior = behavior
@@ -130,6 +138,9 @@ class _Streaming:
                 await self._send(b"x" * 65536)
         break_at = dialect.completion_tokens(ask, self._behavior) // 2 + 1
         for number, chunk in enumerate(dialect.chunks(ask, self._behavior, self._entry.number, chat=chat)):
+            if number == break_at and self._behavior.error_midstream:
+                await self._event(dialect.error(500, self._secret), first=False)
+                break
             if number == break_at and await _break(self._wire, self._behavior):
                 return
             await self._event(chunk, first=number == 0)
@@ -143,10 +154,11 @@ class _Streaming:
     async def _event(self, chunk: Json, *, first: bool) -> None:
         if self._behavior.chunk_delay and not first:
             await asyncio.sleep(self._behavior.chunk_delay / 1000)
-        if self._behavior.usage_late and not chunk["choices"]:
+        if self._behavior.usage_late and not chunk.get("choices"):
             await asyncio.sleep(_LATE_SECONDS)
         data = b'{"choices": [' if self._behavior.bad_json else msgspec.json.encode(chunk)
-        await self._send(b"data: " + data + self._newline * 2)
+        extras = b": alive\n\nevent: message\nid: 7\nretry: 10\n" if self._behavior.comments else b""
+        await self._send(extras.replace(b"\n", self._newline) + b"data: " + data + self._newline * 2)
         self._entry.chunks += 1
         _report(self._entry, chunk)
 

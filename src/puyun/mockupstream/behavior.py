@@ -45,6 +45,12 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True):
     """A body, or a stream's events, that are no JSON."""
     endless_line: bool = False
     """A stream whose one line never ends."""
+    error_midstream: bool = False
+    """An error event in the middle of a stream, then its end."""
+    whole: bool = False
+    """Answer whole, whatever was asked for."""
+    comments: bool = False
+    """Comments, event names, ids and retry hints among a stream's events, as a server may send them."""
     crlf: bool = False
     """Lines of a stream end in CR LF."""
     split: bool = False
@@ -57,6 +63,8 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True):
     """Every chunk carries the usage so far."""
     usage_late: bool = False
     """The usage chunk comes 200 ms after everything else."""
+    tools: bool = False
+    """Call a tool instead of talking; its arguments are the words."""
     cached: bool = False
     """Half of the prompt was read from a cache."""
     reasoning: bool = False

@@ -36,13 +36,13 @@ class Ask(msgspec.Struct):
     messages: list[Message] = []
     prompt: str | list[str] = ""
     input: str | list[str | int | list[int]] = ""
-    stream: bool = False
+    stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
     n: int | None = None
     dimensions: int | None = None
-    encoding_format: str = "float"
+    encoding_format: str | None = None
     user: str | None = None
 
     @property
@@ -98,14 +98,25 @@ def pieces(ask: Ask, behavior: Behavior) -> Iterator[str]:
 
 
 def finish_reason(ask: Ask, behavior: Behavior) -> str:
-    return "length" if completion_tokens(ask, behavior) < behavior.tokens else "stop"
+    if completion_tokens(ask, behavior) < behavior.tokens:
+        return "length"
+    return "tool_calls" if behavior.tools else "stop"
+
+
+def _said(text: str, behavior: Behavior, *, first: bool = True) -> Json:
+    """Text of a message or of a delta: as content, or as the arguments of a tool."""
+    if not behavior.tools:
+        return {"content": text}
+    function = {"name": "mock", "arguments": text} if first else {"arguments": text}
+    call: Json = {"index": 0, "function": function}
+    return {"content": None, "tool_calls": [call | ({"id": "call_mock", "type": "function"} if first else {})]}
 
 
 def answer(ask: Ask, behavior: Behavior, number: int, *, chat: bool) -> Json:
     """The body of a completion that is not streamed."""
     text = "".join(pieces(ask, behavior)).rstrip()
     reason = finish_reason(ask, behavior)
-    content: Json = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+    content: Json = {"message": {"role": "assistant"} | _said(text, behavior)} if chat else {"text": text}
     body = _head(ask, number, "chat.completion" if chat else "text_completion")
     body["choices"] = [{"index": i, **content, "logprobs": None, "finish_reason": reason} for i in range(ask.choices)]
     if not behavior.no_usage:
@@ -137,7 +148,7 @@ def chunks(ask: Ask, behavior: Behavior, number: int, *, chat: bool) -> Iterator
     if chat:
         yield chunk(choices({"role": "assistant", "content": ""}, "", None), 0)
     for written, text in enumerate(pieces(ask, behavior), 1):
-        yield chunk(choices({"content": text}, text, None), written)
+        yield chunk(choices(_said(text, behavior, first=written == 1), text, None), written)
     yield chunk(choices({}, "", finish_reason(ask, behavior)), counted)
     if reports:
         final = chunk([], counted) | {"usage": usage(ask, behavior, counted)}
