@@ -51,7 +51,7 @@ def warm_up(shape: Shape) -> Shape | None:
 
 def open_streams() -> int:
     """As many as a proxy can hold: two sockets a stream, besides files and connections kept from other rows."""
-    return min(STREAMS, (descriptors() - SPARE) // 2)
+    return max(100, min(STREAMS, (descriptors() - SPARE) // 2))
 
 
 def load_rows(options: Options) -> Iterator[Row]:

@@ -34,7 +34,7 @@ def test_only_what_repeats_is_warmed_up():
     assert warm_up(ROWS["paced"].full) is None
 
 
-@pytest.mark.parametrize(("limit", "streams"), [(20_000, 9_250), (1_048_576, 10_000), (4096, 1_298)])
+@pytest.mark.parametrize(("limit", "streams"), [(20_000, 9_250), (1_048_576, 10_000), (4096, 1_298), (1024, 100)])
 def test_open_streams_fit_the_descriptors(monkeypatch, limit, streams):
     monkeypatch.setattr("bench.scenarios.descriptors", lambda: limit)
     assert open_streams() == streams
