@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from time import perf_counter
 from typing import Protocol
 
 from puyun.catalog.snapshot import SoldModel
@@ -15,6 +16,7 @@ from puyun.providers.failure import classify, no_capacity, upstream_error, upstr
 
 ATTEMPTS_MAX = 3
 ERROR_BODY_MAX = 64 * 1024
+TELL_SECONDS = 5.0
 
 log = logging.getLogger("puyun.upstream")
 
@@ -84,6 +86,7 @@ class Dispatcher:
         self._pool = pool
         self._first_byte = first_byte
         self._idle = idle
+        self._told_at: dict[int, float] = {}
 
     async def open(self, call: Call) -> Lease:
         """A lease whose answer has status 200. Raises PuyunError when none is to be had, UpstreamClosedError when
@@ -127,7 +130,7 @@ class Dispatcher:
                 return None, False
             problem = await connection.read_all(ERROR_BODY_MAX)
         except ConnectFailedError as error:
-            log.warning("connect_failed", extra={"deployment": target.candidate.deployment.name, "why": str(error)})
+            self._tell(target, str(error))
             return upstream_error("The upstream provider cannot be reached."), True
         except UpstreamLostError:
             return upstream_error("The upstream provider closed the connection before it answered."), True
@@ -135,6 +138,13 @@ class Dispatcher:
             return upstream_timeout("The upstream provider did not answer in time."), True
         refusal = classify(status, problem, target.secrets, _retry_after(connection), call.tier)
         return refusal.error, refusal.elsewhere
+
+    def _tell(self, target: Target, why: str) -> None:
+        """Once every few seconds for one deployment, however many calls fail."""
+        now = perf_counter()
+        if now - self._told_at.get(target.id, -TELL_SECONDS) >= TELL_SECONDS:
+            self._told_at[target.id] = now
+            log.warning("connect_failed", extra={"deployment": target.candidate.deployment.name, "why": why})
 
 
 def _head(call: Call, target: Target, size: int) -> bytes:

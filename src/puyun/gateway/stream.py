@@ -24,7 +24,7 @@ class StreamFilter:
         self._splitter = sse.EventSplitter()
         self._tier = tier
         self._names = names
-        self._renames = names.upstream != bytes(names.public)
+        self._renames = names.upstream != names.public
         self._wants_usage = wants_usage
         self._report: Mapping[str, Any] | None = None
         self._first = b""
@@ -36,8 +36,7 @@ class StreamFilter:
         self.stopped = False
         """A choice gave its finish reason: an end without `[DONE]` is an end all the same."""
         self.failed = False
-
-    """The provider reported an error in mid-stream, or what it sent is no chunk."""
+        """The provider reported an error in mid-stream, or what it sent is no chunk."""
 
     def feed(self, piece: bytes) -> bytes:
         """Raises sse.EventTooLongError."""
@@ -46,6 +45,8 @@ class StreamFilter:
             if self.done or self.failed:
                 break
             data = sse.payload(event)
+            if not data.startswith(b"{"):
+                data = data.strip()
             if data.startswith(b"{"):
                 event = self._chunk(event, data)  # noqa: PLW2901 - the event in its new form
             elif data == b"[DONE]":
@@ -81,7 +82,7 @@ class StreamFilter:
         first = not self._first
         if first:
             self._first = data
-        if first or self._renames or b'"service_tier"' in data:
+        if first or self._renames or chunk.usage is not None or b'"service_tier"' in data:
             return sse.encode(openai.encode_answer(data, self._tier, None, self._names))
         return event
 
