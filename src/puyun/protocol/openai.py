@@ -237,13 +237,21 @@ def encode_answer(body: bytes, tier: Tier, cost: str | None, names: Rename) -> b
     if fields.get("model") == names.upstream:
         fields["model"] = names.public
     usage = fields.get("usage")
-    if cost is not None and usage is not None:
-        told = bytes(usage)
-        if told.startswith(b"{"):
-            inner = told[1:-1].strip()
-            fields["usage"] = Raw(b'{%b%b"cost":"%b"}' % (inner, b"," if inner else b"", cost.encode()))
+    if usage is not None and bytes(usage).startswith(b"{"):
+        fields["usage"] = _told(bytes(usage), cost)
     fields["service_tier"] = _TIER_RAW[tier]
     return _encode(fields)
+
+
+def _told(usage: bytes, cost: str | None) -> Raw:
+    """Usage with the customer's cost. Some providers put their own there: what the operator pays is nobody's business."""
+    if b'"cost' in usage:
+        kept = {name: value for name, value in _BODY.decode(usage).items() if not name.startswith("cost")}
+        usage = _encode(kept)
+    if cost is None:
+        return Raw(usage)
+    inner = usage[1:-1].strip()
+    return Raw(b'{%b%b"cost":"%b"}' % (inner, b"," if inner else b"", cost.encode()))
 
 
 def without_usage(body: bytes) -> bytes:

@@ -7,7 +7,8 @@ EVENT_MAX = 4 * 1024 * 1024
 
 DONE = b"data: [DONE]\n\n"
 
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+"""An empty line: two line ends of any kind, where CR LF is one."""
 _FIELD_END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -24,7 +25,7 @@ class EventSplitter:
     def feed(self, piece: bytes) -> list[bytes]:
         """Raises EventTooLongError."""
         data = self._rest + piece if self._rest else piece
-        if b"\r" in data:
+        if b"\r" in data or b"\n\n\n" in data or data.startswith(b"\n"):
             return self._feed_any(data)
         end = data.rfind(b"\n\n") + 2
         if end == 1:
@@ -39,14 +40,17 @@ class EventSplitter:
         return self._rest
 
     def _feed_any(self, data: bytes) -> list[bytes]:
-        """Any of the three line ends. A lone CR at the end may be half of a CRLF, so it waits."""
+        """Any of the three line ends, and empty lines between events, which are no events. A lone CR at the end may be
+        half of a CRLF, so it waits.
+        """
         events: list[bytes] = []
         start = 0
         for match in _END.finditer(data):
             if match.end() == len(data) and data.endswith(b"\r"):
                 break
-            if match.start() > start:
-                events.append(data[start : match.end()])
+            event = data[start : match.end()].lstrip(b"\r\n")
+            if event:
+                events.append(event)
             start = match.end()
         self._keep(data[start:])
         return events
@@ -59,7 +63,7 @@ class EventSplitter:
 
 def payload(event: bytes) -> bytes:
     """The event's data; empty for comments and for events that carry none."""
-    if event.startswith(b"data: ") and event.find(b"\n") >= len(event) - 2:
+    if event.startswith(b"data: ") and event.find(b"\n") >= len(event) - 2 and b"\r" not in event:
         return event[6:-2]
     lines: list[bytes] = []
     for line in _FIELD_END.split(event):
@@ -70,5 +74,7 @@ def payload(event: bytes) -> bytes:
 
 
 def encode(data: bytes) -> bytes:
-    """One event with this data (which has no line break)."""
+    """One event with this data, a field for each of its lines."""
+    if b"\n" in data:
+        data = data.replace(b"\n", b"\ndata: ")
     return b"data: " + data + b"\n\n"
