@@ -14,8 +14,9 @@ import msgspec
 from bench.columns import COLUMNS, Column
 from bench.columns.column import ROOT
 from bench.machine import cores, describe
-from bench.measure import Cores, measure
+from bench.measure import Cores, failures, measure
 from bench.native import build, mock_upstream
+from bench.process import last_words
 from bench.run import Outcome, Standing, new_site, run_rows, run_starts, standing, working_directory
 from bench.scenarios import Options, Row, load_rows
 from bench.table import bottleneck, budgets, console, results
@@ -139,10 +140,14 @@ def load(chosen: argparse.Namespace, place: Cores) -> int:
             pid = column.measured(process.pid) if process else None
             stand = Standing(column, site, pid, column.open(site))
             print(f"{column.name} is process {pid}, port {site.port}, under load for {chosen.seconds:g} s", flush=True)
-            sample, _ = measure(row, row.full, stand.target(row, mock, place))
+            sample, report = measure(row, row.full, stand.target(row, mock, place))
+            faults = failures(row, report)
+            words = last_words(site.log) if faults else ""
     for name, value in sample.items():
         print(f"{name:20} {value:,.2f}")
-    return 0
+    for fault in faults:
+        print(f"FAULT: {fault}\n{words}")
+    return 1 if faults else 0
 
 
 def leave(_number: int, _frame: FrameType | None) -> None:

@@ -62,10 +62,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def answers(port: int, path: str) -> bool:
+def answers(port: int, path: str, headers: Mapping[str, str] | None = None) -> bool:
+    """Whether GET `path` succeeds."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=dict(headers or {}))
         return connection.getresponse().status < 400
     except (OSError, http.client.HTTPException):
         return False
