@@ -163,7 +163,11 @@ def main() -> int:
     place = cores()
     os.sched_setaffinity(0, {place.load})
     build()
-    return load(chosen, place) if chosen.what == "load" else run(chosen, place)
+    try:
+        return load(chosen, place) if chosen.what == "load" else run(chosen, place)
+    except RuntimeError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":
