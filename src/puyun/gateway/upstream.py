@@ -98,15 +98,16 @@ class Connection(asyncio.Protocol):
     async def read_all(self, limit: int) -> bytes:
         """The whole body. Raises as `response`; a body over the limit counts as lost."""
         data = await self.read()
-        if self._done and not self._pieces:
+        if self._done and not self._pieces and len(data) <= limit:
             return data
-        parts = [data]
-        size = len(data)
-        while data := await self.read():
+        parts: list[bytes] = []
+        size = 0
+        while data:
             parts.append(data)
             size += len(data)
             if size > limit:
                 raise UpstreamLostError("the answer is larger than we take")
+            data = await self.read()
         return b"".join(parts)
 
     @property
@@ -185,6 +186,11 @@ class Connection(asyncio.Protocol):
         return b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
 
     # --- httptools -----------------------------------------------------------------------------------------------
+    def on_message_begin(self) -> None:
+        """A second answer to one request is nobody's; what is raised here ends the connection in `data_received`."""
+        if self._done:
+            raise UpstreamLostError("bytes after the end of the answer")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.lower()] = value
 
