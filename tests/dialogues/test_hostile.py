@@ -286,3 +286,32 @@ def test_connections_that_say_nothing_cost_nothing(platform: Platform, account: 
 
 def _open_sockets(platform: Platform) -> int:
     return sum(1 for _ in Path(f"/proc/{platform.server.pid}/fd").iterdir())
+
+
+def test_a_trailer_is_no_header(platform: Platform, account: Account) -> None:
+    """What comes after the body was seen by no proxy: it opens no door and chooses nothing (RFC 9110, 6.5.1)."""
+    with platform.dialogue() as dialogue:
+        for key, trailer, status in [
+            ("wrong", f"Authorization: Bearer {account.key}", 401),
+            (account.key, "X-Service-Tier: nonsense", 200),
+        ]:
+            request = post(CHAT, BODY, key, chunked=True)[:-2] + f"{trailer}\r\n\r\n".encode()
+            answer = dialogue.send(request).answer()
+            assert answer.status == status, trailer
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/balance"])
+@pytest.mark.parametrize("piece", [b"X: a\r\n" * 10_000, b"X: " + b"a" * 60_000])
+def test_trailers_without_measure_are_refused(platform: Platform, account: Account, path: str, piece: bytes) -> None:
+    before = platform.server.resident()
+    with platform.dialogue() as dialogue:
+        dialogue.send(post(path, BODY, account.key, chunked=True)[:-2])
+        try:
+            for _ in range(100):
+                dialogue.send(piece)
+        except ConnectionError:
+            pass
+        rest = dialogue.rest()
+    assert b"HTTP/1.1 431" in rest or (path != CHAT and rest) or rest == b""
+    assert platform.server.resident() - before < 16 * 1024 * 1024
+    goes_on(platform, account)

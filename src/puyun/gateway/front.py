@@ -6,9 +6,8 @@ leave in the order in which requests came, of either kind.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
-from http import HTTPStatus
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Final, Protocol
 
 import httptools
 from uvicorn.config import Config
@@ -23,11 +22,15 @@ HEAD_MAX = 64 * 1024
 LINGER_SECONDS = 2.0
 """How long we go on reading, and throwing away, after a refusal in mid-request: a reset would destroy the refusal."""
 
-STATUS_LINE: dict[int, bytes] = {
-    int(status): f"HTTP/1.1 {status} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
 
-Serve = Callable[["Exchange"], Coroutine[Any, Any, None]]
+class _Trailers(list[tuple[bytes, bytes]]):
+    """Stands for the headers while a body is read: what follows it must not pass for a header (RFC 9110, 6.5.1)."""
+
+    def append(self, trailer: tuple[bytes, bytes], /) -> None:
+        """Not kept."""
+
+
+_TRAILERS: Final = _Trailers()
 
 
 class _NoEvent:
@@ -162,6 +165,7 @@ class Front(HttpToolsProtocol):
         self._plane = plane
         self._serving: Exchange | None = None
         self._in_head = False
+        self._head: list[tuple[bytes, bytes]] = []
         self._head_size = 0
         self._resuming = False
         self._lingering = False
@@ -193,12 +197,10 @@ class Front(HttpToolsProtocol):
         """Read on as if nothing had been asked (RFC 9110, 7.8). The parser stops at a request to change the protocol and
         forgets its body, so a new one is told of that body's framing and gets the rest.
         """
-        url, headers = self.url, self.headers
-        framing = [header for header in headers if header[0] in {b"content-length", b"transfer-encoding"}]
+        framing = [header for header in self._head if header[0] in {b"content-length", b"transfer-encoding"}]
         parser = self.parser = httptools.HttpRequestParser(self)
         self._resuming = True
         parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(b"%b: %b\r\n" % header for header in framing))
-        self.url, self.headers = url, headers
         if rest:
             self.data_received(rest)
 
@@ -212,18 +214,17 @@ class Front(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._head, self.headers = self.headers, _TRAILERS
         if self._resuming:
             self._resuming = False
             return
-        url = self.url
-        if not url.startswith(b"/"):
-            url = self.url = _origin_form(url)
+        url = self.url = self.url if self.url.startswith(b"/") else _origin_form(self.url)
         if url.startswith(b"/v1/v1/"):
             url = self.url = url[3:]
         parser: httptools.HttpRequestParser = self.parser  # pyright: ignore[reportAssignmentType] - None only after connection_lost
         endpoint = self._plane.endpoints.get(url.partition(b"?")[0])
         if endpoint is not None and parser.get_method() == b"POST":
-            exchange = Exchange(self, endpoint, self.headers, parser.get_http_version())
+            exchange = Exchange(self, endpoint, self._head, parser.get_http_version())
             exchange.keep_alive = exchange.chunked and parser.should_keep_alive()
             self._begin_exchange(exchange)
         else:
@@ -231,19 +232,19 @@ class Front(HttpToolsProtocol):
 
     def _begin_cycle(self) -> None:
         """Not ours: hand the request to uvicorn as it would have read it itself."""
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, expects = self.url, self.expect_100_continue
         super().on_message_begin()
         self.url = url
-        self.headers.extend(headers)
+        self.headers.extend(self._head)
         self.expect_100_continue = expects
         super().on_headers_complete()
+        self.headers = _TRAILERS
 
     def _begin_exchange(self, exchange: Exchange) -> None:
         previous: Any = self.cycle
         self.cycle = exchange  # pyright: ignore[reportAttributeAccessIssue] - it stands where a cycle of uvicorn's would
         waits = previous is not None and not previous.response_complete
-        length = _content_length(self.headers)
-        if length > self._plane.body_max:
+        if _content_length(exchange.headers) > self._plane.body_max:
             self._refuse_body(exchange, waits=waits)
             return
         if waits:
@@ -252,7 +253,13 @@ class Front(HttpToolsProtocol):
         else:
             self._take_turn(exchange)
 
+    def on_chunk_header(self) -> None:
+        """What follows counts as head until it turns out to be body: trailers have no other measure."""
+        self._in_head = True
+        self._head_size = 0
+
     def on_body(self, body: bytes) -> None:
+        self._in_head = False
         exchange: Any = self.cycle
         if type(exchange) is not Exchange:
             super().on_body(body)
@@ -266,6 +273,7 @@ class Front(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self.parser.should_upgrade():  # pyright: ignore[reportOptionalMemberAccess] - None only after connection_lost
             return
+        self._in_head = False
         exchange: Any = self.cycle
         if type(exchange) is not Exchange:
             super().on_message_complete()
@@ -350,8 +358,8 @@ class Front(HttpToolsProtocol):
         if waits:
             self.transport.close()
             return
-        limit = self._plane.body_max
-        self._refuse(413, "request_too_large", f"The body is over the limit of {limit} bytes. Send a smaller one.")
+        text = f"The body is over the limit of {self._plane.body_max} bytes. Send a smaller one."
+        self._refuse(413, "request_too_large", text)
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer at once and read no further. What is being served on this connection is finished first, without it."""

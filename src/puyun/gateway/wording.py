@@ -1,8 +1,13 @@
 """The bytes around an answer: heads and error bodies. Values are our own, so nothing here needs escaping."""
 
-from puyun.gateway.front import STATUS_LINE
+from http import HTTPStatus
+
 from puyun.kit.errors import PuyunError
 from puyun.protocol import openai
+
+STATUS_LINE: dict[int, bytes] = {
+    int(status): f"HTTP/1.1 {status} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
 
 _ANSWER = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
