@@ -28,18 +28,27 @@ class Server:
         self._tls = tls
         self.connections = 0
         self.port = 0
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
         await self._server.wait_closed()
 
-    async def _serve(self, reader: Reader, writer: Writer) -> None:
+    def _accept(self, reader: Reader, writer: Writer) -> None:
         self.connections += 1
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, reader: Reader, writer: Writer) -> None:
         try:
             await self._script(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):

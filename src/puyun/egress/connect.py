@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -36,26 +37,32 @@ class Connector:
                 if self._proxy is not None and (target.host, target.port) not in self.exempt:
                     return await self._through_proxy(target, factory)
                 return await self._direct(target, factory)
-        except (OSError, ssl.SSLError, TimeoutError) as error:
-            raise ConnectFailedError(f"{target.host}:{target.port}: {error or 'timed out'}") from error
+        except (OSError, TimeoutError, UnicodeError) as error:  # UnicodeError: a name that no resolver takes
+            raise ConnectFailedError(f"{target.host}:{target.port}: {str(error) or 'timed out'}") from error
 
     async def _direct(self, target: Target, factory: Callable[[], P]) -> P:
+        """The first allowed address that answers."""
         loop = asyncio.get_running_loop()
-        address = await self._resolve(target.host, target.port)
-        name = target.host if target.tls else None
-        _, protocol = await loop.create_connection(
-            factory, address, target.port, ssl=self._tls if target.tls else None, server_hostname=name
-        )
+        context, name = (self._tls, target.host) if target.tls else (None, None)
+        *others, last = await self._resolve(target.host, target.port)
+        for address in others:
+            with suppress(ConnectionError):
+                _, protocol = await loop.create_connection(
+                    factory, address, target.port, ssl=context, server_hostname=name
+                )
+                return protocol
+        _, protocol = await loop.create_connection(factory, last, target.port, ssl=context, server_hostname=name)
         return protocol
 
-    async def _resolve(self, host: str, port: int) -> str:
-        """An allowed address of the host. It is the address that is connected to, so a second look-up can't differ."""
+    async def _resolve(self, host: str, port: int) -> list[str]:
+        """Allowed addresses of the host, at least one. They are what is connected to: a second look-up can't differ."""
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        for *_, place in found:
-            address = str(place[0])
-            if self._allow_private or (host, port) in self.exempt or ip_address(address).is_global:
-                return address
-        raise ConnectFailedError(f"{host} has only private addresses; upstream.allow_private opens them")
+        addresses = list(dict.fromkeys(str(place[0]) for *_, place in found))
+        if not self._allow_private and (host, port) not in self.exempt:
+            addresses = [address for address in addresses if ip_address(address).is_global]
+        if not addresses:
+            raise ConnectFailedError(f"{host} has only private addresses; upstream.allow_private opens them")
+        return addresses
 
     async def _through_proxy(self, target: Target, factory: Callable[[], P]) -> P:
         """CONNECT, then TLS inside where the provider speaks it. The proxy decides which addresses are allowed."""
