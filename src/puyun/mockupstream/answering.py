@@ -157,7 +157,7 @@ class _Streaming:
         if self._behavior.usage_late and not chunk.get("choices"):
             await asyncio.sleep(_LATE_SECONDS)
         data = b'{"choices": [' if self._behavior.bad_json else msgspec.json.encode(chunk)
-        extras = b": alive\n\nevent: message\nid: 7\nretry: 10\n" if self._behavior.comments else b""
+        extras = b": alive\n\nevent: message\n" if self._behavior.comments else b""
         await self._send(extras.replace(b"\n", self._newline) + b"data: " + data + self._newline * 2)
         self._entry.chunks += 1
         _report(self._entry, chunk)

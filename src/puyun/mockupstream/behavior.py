@@ -50,7 +50,7 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool = False
     """Answer whole, whatever was asked for."""
     comments: bool = False
-    """Comments, event names, ids and retry hints among a stream's events, as a server may send them."""
+    """Comments and event names among a stream's events, as a server may send them."""
     crlf: bool = False
     """Lines of a stream end in CR LF."""
     split: bool = False
