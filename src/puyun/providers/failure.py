@@ -1,5 +1,7 @@
 """What an upstream's refusal means for the call: whose fault, try another deployment or not, what the customer hears."""
 
+import re
+
 import msgspec
 
 from puyun.catalog.model import Tier
@@ -7,6 +9,9 @@ from puyun.kit.errors import Blame, PuyunError
 
 MESSAGE_MAX = 600
 """Characters of an upstream's message that are passed on."""
+
+RETRY_SECONDS_MAX = 3600
+"""A provider may send callers away for so long; other deployments may be free long before."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -39,8 +44,9 @@ def upstream_timeout(message: str) -> PuyunError:
 def no_capacity(tier: Tier, message: str, retry_after: str | None = None) -> PuyunError:
     """No seat for the call: 429 at the Test tier, which promises nothing, 503 at the others."""
     status = 429 if tier is Tier.TEST else 503
-    seconds = retry_after if retry_after and retry_after.isascii() and retry_after.isdigit() else "1"
-    headers = {"retry-after": seconds, "retry-after-ms": str(int(seconds) * 1000)}
+    told = retry_after if retry_after and re.fullmatch(r"[0-9]{1,6}", retry_after) else "1"
+    seconds = min(int(told), RETRY_SECONDS_MAX)
+    headers = {"retry-after": str(seconds), "retry-after-ms": str(seconds * 1000)}
     text = f"{message} You were not charged; try again in {seconds} s."
     return PuyunError("capacity_unavailable", status, text, blame=Blame.UPSTREAM, headers=headers)
 
