@@ -1,5 +1,6 @@
 """A child process with a log, which is always ended and always waited for."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -8,6 +9,15 @@ import time
 from pathlib import Path
 
 from stage.waiting import PATIENCE, until
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    """A test run that is killed leaves nothing behind."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Child:
@@ -22,6 +32,7 @@ class Child:
                 stderr=log,
                 env=os.environ | (env or {}),
                 start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - the tests start children from their one thread
             )
 
     @property
