@@ -17,7 +17,7 @@ from bench.machine import cores, describe
 from bench.measure import Cores, failures, measure
 from bench.native import build, mock_upstream
 from bench.process import last_words
-from bench.run import Outcome, Standing, new_site, run_rows, run_starts, standing, working_directory
+from bench.run import Outcome, run_rows, run_starts, stand_up, working_directory
 from bench.scenarios import Options, Row, load_rows
 from bench.table import bottleneck, budgets, console, results
 from bench.targets import verdicts
@@ -133,16 +133,16 @@ def load(chosen: argparse.Namespace, place: Cores) -> int:
     [column, *more_columns] = installed(chosen.columns or "puyun")
     if more_rows or more_columns:
         raise SystemExit("bench load: one row and one column")
-    with mock_upstream([f"{row.model}={row.behaviour}"], core=place.load) as mock, working_directory() as directory:
-        site = new_site(directory / column.name, mock, [row.model])
-        column.prepare(site)
-        with standing(column, site, place.proxy) as (process, _):
-            pid = column.measured(process.pid) if process else None
-            stand = Standing(column, site, pid, column.open(site))
-            print(f"{column.name} is process {pid}, port {site.port}, under load for {chosen.seconds:g} s", flush=True)
-            sample, report = measure(row, row.full, stand.target(row, mock, place))
-            faults = failures(row, report)
-            words = last_words(site.log) if faults else ""
+    with (
+        mock_upstream([f"{row.model}={row.behaviour}"], core=place.load) as mock,
+        working_directory() as directory,
+        stand_up(column, directory, mock, [row], place) as stand,
+    ):
+        where = f"process {stand.pid}, port {stand.site.port}"
+        print(f"{column.name}: {where}, under load for {chosen.seconds:g} s", flush=True)
+        sample, report = measure(row, row.full, stand.target(row, mock, place))
+        faults = failures(row, report)
+        words = last_words(stand.site.log) if faults else ""
     for name, value in sample.items():
         print(f"{name:20} {value:,.2f}")
     for fault in faults:

@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.columns import Column, Site
@@ -79,6 +79,18 @@ def standing(column: Column, site: Site, core: int) -> Generator[tuple[Process |
         process.stop()
 
 
+@contextlib.contextmanager
+def stand_up(column: Column, directory: Path, mock: Mock, rows: Sequence[Row], cores: Cores) -> Generator[Standing]:
+    """A column that is ready to sell what the rows ask for."""
+    site = new_site(directory / column.name, mock, [row.model for row in rows])
+    column.prepare(site)
+    with standing(column, site, cores.proxy) as (process, _):
+        if process is None:
+            yield Standing(column, replace(site, port=mock.port), None, {})
+        else:
+            yield Standing(column, site, column.measured(process.pid), column.open(site))
+
+
 def measure_start(column: Column, site: Site, core: int) -> Sample:
     """Start on an empty directory, memory at rest, start again on what the first one left."""
     column.prepare(site)
@@ -113,12 +125,7 @@ def run_rows(
     with working_directory() as directory, contextlib.ExitStack() as stack:
         stands: list[Standing] = []
         for column in columns:
-            site = new_site(directory / column.name, mock, [row.model for row in rows])
-            column.prepare(site)
-            process, _ = stack.enter_context(standing(column, site, cores.proxy))
-            if process is None:
-                site = Site(site.directory, mock.port, mock.port, site.models)
-            stands.append(Standing(column, site, column.measured(process.pid) if process else None, column.open(site)))
+            stands.append(stack.enter_context(stand_up(column, directory, mock, rows, cores)))
         for row in rows:
             for turn in range(1 if row.once else options.rounds):
                 for stand in stands:
