@@ -10,7 +10,6 @@ from pathlib import Path
 
 from stage.waiting import PATIENCE, until
 
-
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
