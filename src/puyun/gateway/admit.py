@@ -177,14 +177,17 @@ def _input_bound(exchange: Exchange, request: Request) -> int:
     return input_bound(size, ascii_only=body.isascii(), messages=messages, images=images)
 
 
+_IMAGE = re.compile(rb'"image_url"\s*:')
+"""The key, not the word that says of what type a part is."""
+
 _INLINE = re.compile(rb'"url"\s*:\s*"data:[^",;\\]*;base64,[A-Za-z0-9+/=\\]*"')
 """An inline image. Inside a text its quotes would be escaped, so no text can pass for one."""
 
 
 def _without_images(body: bytes) -> tuple[int, int]:
     """Bytes of the body that are text, and the number of images; an inline image is not paid by its bytes."""
-    images = sum(match.end() - match.start() for match in _INLINE.finditer(body))
-    return len(body) - images, body.count(b'"image_url"')
+    inline = sum(match.end() - match.start() for match in _INLINE.finditer(body))
+    return len(body) - inline, len(_IMAGE.findall(body))
 
 
 def _answers(request: Request) -> int:
@@ -193,9 +196,18 @@ def _answers(request: Request) -> int:
         return 1
     answers = request.n or 1
     if isinstance(request, CompletionRequest):
-        prompts = len(msgspec.json.decode(request.prompt)) if bytes(request.prompt).startswith(b"[") else 1
-        answers = max(answers, request.best_of or 1) * max(prompts, 1)
+        answers = max(answers, request.best_of or 1) * _prompts(bytes(request.prompt))
     return answers
+
+
+_entries = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def _prompts(prompt: bytes) -> int:
+    """A list of texts, or of lists of token numbers, is so many prompts; a text or one list of numbers is one."""
+    if not prompt.startswith(b"["):
+        return 1
+    return sum(bytes(entry).startswith((b'"', b"[")) for entry in _entries(prompt)) or 1
 
 
 def _output_bound(request: Request, sold: SoldModel) -> tuple[int, bool]:

@@ -149,9 +149,10 @@ def encode_request(fields: Body, change: UpstreamBody) -> bytes:
         sent.pop(name, None)
     sent["model"] = Raw(msgspec.json.encode(change.model))
     if change.stream:
-        given: dict[str, Any] | None = msgspec.json.decode(sent["stream_options"]) if "stream_options" in sent else None
-        options = (given or {}) | {"include_usage": True}
-        sent["stream_options"] = Raw(msgspec.json.encode(options))
+        given = bytes(sent.get("stream_options", b"null"))
+        options = {} if given == b"null" else _BODY.decode(given)
+        options["include_usage"] = Raw(b"true")
+        sent["stream_options"] = Raw(_encode(options))
     if change.max_tokens is not None:
         name = "max_completion_tokens" if "max_completion_tokens" in sent else "max_tokens"
         sent[name] = Raw(b"%d" % change.max_tokens)

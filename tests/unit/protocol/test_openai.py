@@ -198,6 +198,11 @@ OPTIONS = [
 ]
 
 
+def test_a_number_that_we_could_not_hold_is_none_of_our_business() -> None:
+    body = HELLO[:-1] + b',"x":1e999,"stream_options":{"x":1e999,"include_usage":false}}'
+    assert b'"x":1e999,"stream_options":{"x":1e999,"include_usage":true}' in sent(body, stream=True)
+
+
 @pytest.mark.parametrize(("given_options", "expected"), OPTIONS)
 def test_usage_is_always_asked_for_upstream(given_options: bytes, expected: dict) -> None:
     """W5."""
