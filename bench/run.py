@@ -123,9 +123,7 @@ def run_rows(
 ) -> Outcome:
     outcome, patience = Outcome(), Patience()
     with working_directory() as directory, contextlib.ExitStack() as stack:
-        stands: list[Standing] = []
-        for column in columns:
-            stands.append(stack.enter_context(stand_up(column, directory, mock, rows, cores)))
+        stands = [stack.enter_context(stand_up(column, directory, mock, rows, cores)) for column in columns]
         for row in rows:
             for turn in range(1 if row.once else options.rounds):
                 for stand in stands:
