@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,10 +29,12 @@ class Refresh:
         self._catalog: int = -1
         self._identity: int = -1
         self._confirmed_at = 0.0
+        self._placing = threading.Lock()
         self._overrides: dict[str, Target | None] = {}
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
+        self._confirmed_at = loop.time()
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             try:
@@ -61,13 +64,18 @@ class Refresh:
 
     def place(self, snapshot: Snapshot) -> None:
         """Route by this snapshot from now on."""
+        with self._placing:
+            self._place(snapshot)
+
+    def _place(self, snapshot: Snapshot) -> None:
         self._plane.seats.targets = self._targets(snapshot)
         self._plane.snapshot = snapshot
 
     def override(self, provider: str, target: Target | None) -> None:
         """Where a provider is that only this process knows: the embedded model. None: nowhere at the moment."""
-        self._overrides[provider] = target
-        self.place(self._plane.snapshot)
+        with self._placing:  # or the thread that reads the catalogue could be overtaken, and its news undone
+            self._overrides[provider] = target
+            self._place(self._plane.snapshot)
 
     def _targets(self, snapshot: Snapshot) -> dict[int, Target]:
         targets: dict[int, Target] = {}
