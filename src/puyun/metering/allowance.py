@@ -7,7 +7,7 @@ from its first token (DESIGN 5.6). When it cannot grow, it runs to what is held 
 FIRST_STEP = 1_024
 """Output tokens that a stream's first hold covers, per answer."""
 
-AHEAD = 0.4
+AHEAD_PERCENT = 40
 """Grow when less than this part of a step is left."""
 
 
@@ -22,7 +22,7 @@ class Allowance:
 
     def wanted(self, produced: int) -> int:
         """Tokens to ask the ledger for now; 0 while there are enough, or none to be had."""
-        if self._refused or self.held - produced > self._step * AHEAD:
+        if self._refused or (self.held - produced) * 100 > self._step * AHEAD_PERCENT:
             return 0
         return max(min(self._step, self._most - self.held), 0)
 
