@@ -19,6 +19,7 @@ MODELS = (
     "mock-chunk-delay-20-tokens-50",
     "mock-chunk-delay-100-tokens-20",
     "mock-chunk-delay-20-tokens-5000",
+    "mock-chunk-delay-1-tokens-4000",
     "mock-status-400",
     "mock-status-401",
     "mock-status-404",

@@ -14,6 +14,7 @@ from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import format_amount
 from puyun.ledger.command import Reason, Refused
+from puyun.metering.allowance import FIRST_STEP
 from puyun.metering.tokens import OUTPUT_DEFAULT, input_bound
 from puyun.pricing.pricebook import Rates
 from puyun.pricing.quote import ceiling
@@ -33,7 +34,7 @@ class Admission(msgspec.Struct, frozen=True):
     """A call that may be made, if the wallet agrees. `amount` (nano-units) is what to hold for it.
 
     `input_held` and `output_held` are the tokens that the hold covers, the latter for all `answers` asked for;
-    `open_ended`: the caller set no end.
+    `output_most` is where the caller ends one answer, or else the model.
     """
 
     key: Key
@@ -46,7 +47,7 @@ class Admission(msgspec.Struct, frozen=True):
     input_held: int
     output_held: int
     answers: int
-    open_ended: bool
+    output_most: int
 
 
 class Credentials(msgspec.Struct):
@@ -86,9 +87,9 @@ def admit(
         raise PuyunError("offer_not_available", 403, text, param="model")
     inputs = _input_bound(exchange, request)
     answers = _answers(request)
-    outputs, open_ended = _output_bound(request, sold)
+    outputs, most = _output_bound(request, sold, stream=bool(request.stream) and exchange.endpoint.streams)
     amount = ceiling(rates, inputs, outputs * answers)
-    return Admission(key, sold, request, fields, tier, rates, amount, inputs, outputs * answers, answers, open_ended)
+    return Admission(key, sold, request, fields, tier, rates, amount, inputs, outputs * answers, answers, most)
 
 
 def identify(given: Credentials, keys: dict[bytes, Key], now: Instant) -> Key:
@@ -124,10 +125,19 @@ def check_address(key: Key, peer: str, forwarded: str | None, proxies: tuple[IPv
         raise PuyunError("ip_not_allowed", 403, text)
 
 
+CREDIT = "insufficient_credit"
+
+
+def credit_ended() -> PuyunError:
+    """What the customer hears when an answer ended where its wallet did."""
+    text = "The answer ends here because the credit does; what was sent is charged. Top up to get longer answers."
+    return PuyunError(CREDIT, 402, text, headers=NO_RETRY)
+
+
 def refusal(refused: Refused) -> PuyunError:
     """What the customer hears when the ledger says no."""
     if refused.reason is Reason.FROZEN:
-        return PuyunError("insufficient_credit", 402, "The wallet is frozen; please contact support.", headers=NO_RETRY)
+        return PuyunError(CREDIT, 402, "The wallet is frozen; please contact support.", headers=NO_RETRY)
     what = "the key's budget" if refused.reason is Reason.BUDGET else "the wallet"
     needed, available = format_amount(refused.needed), format_amount(refused.available)
     text = (
@@ -135,7 +145,7 @@ def refusal(refused: Refused) -> PuyunError:
         "Top up, lower max_tokens, or wait until running calls have ended."
     )
     details = {"needed": needed, "available": available, "guard": refused.reason.value}
-    return PuyunError("insufficient_credit", 402, text, details=details, headers=NO_RETRY)
+    return PuyunError(CREDIT, 402, text, details=details, headers=NO_RETRY)
 
 
 NO_RETRY = {"x-should-retry": "false"}
@@ -210,27 +220,30 @@ def _prompts(prompt: bytes) -> int:
     return sum(bytes(entry).startswith((b'"', b"[")) for entry in _entries(prompt)) or 1
 
 
-def _output_bound(request: Request, sold: SoldModel) -> tuple[int, bool]:
-    """Output tokens to hold for in one answer, and whether the caller left the end open."""
+def _output_bound(request: Request, sold: SoldModel, *, stream: bool) -> tuple[int, int]:
+    """Output tokens to hold for in one answer at first, and the most that one answer may have.
+
+    A stream's hold grows as it runs; a whole answer cannot be cut, so it is held in full, or up to a default.
+    """
     if isinstance(request, EmbeddingRequest):
-        return 0, False
+        return 0, 0
     asked = request.max_completion_tokens or request.max_tokens
-    most = sold.model.max_output
-    if asked is None:
-        return min(most or OUTPUT_DEFAULT, OUTPUT_DEFAULT), True
-    return (min(asked, most) if most else asked), False
+    longest = sold.model.max_output or sold.model.context_length
+    most = longest if asked is None else min(asked, longest) if sold.model.max_output else asked
+    if stream:
+        return min(most, FIRST_STEP), most
+    return (min(most, OUTPUT_DEFAULT) if asked is None else most), most
 
 
 def affordable_output(admission: Admission, available: int) -> int | None:
-    """The `max_tokens` to send for a caller who set no end, where the wallet could not pay for the model's longest
-    answers: what is held, and what else is there, shared among them. None leaves it open.
+    """The `max_tokens` to send where the wallet could not pay for the longest answers that may come: what is held, and
+    what else is there, shared among them. None leaves it as it was asked.
     """
     price = admission.rates.dearest_output
-    if not admission.open_ended or not price:
+    if not price:
         return None
-    most = admission.sold.model.max_output or admission.sold.model.context_length
     affordable = (admission.output_held + available * 1000 // price) // admission.answers
-    return affordable if affordable < most else None
+    return affordable if affordable < admission.output_most else None
 
 
 def _not_found(model: str) -> PuyunError:

@@ -8,10 +8,10 @@ from typing import Protocol
 from puyun.catalog.snapshot import SoldModel
 from puyun.egress.connect import ConnectFailedError
 from puyun.egress.target import Target
-from puyun.gateway.echoing import EchoAnswer
 from puyun.gateway.running import Call
 from puyun.gateway.upstream import Connection, Pool, UpstreamLostError, UpstreamTimeoutError
 from puyun.kit.errors import PuyunError
+from puyun.providers.echo import EchoAnswer
 from puyun.providers.failure import classify, no_capacity, upstream_error, upstream_timeout
 
 ATTEMPTS_MAX = 3

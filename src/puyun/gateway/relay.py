@@ -5,13 +5,15 @@ from time import perf_counter
 
 import msgspec
 
+from puyun.gateway.admit import CREDIT, credit_ended
 from puyun.gateway.call import CallEvent
 from puyun.gateway.dispatch import Answer, Lease
 from puyun.gateway.finish import FreeOutcome, PaidOutcome, finish
+from puyun.gateway.growing import CreditSpentError, Growing
 from puyun.gateway.running import Call
 from puyun.gateway.stream import StreamFilter
 from puyun.gateway.upstream import UpstreamClosedError, UpstreamLostError, UpstreamTimeoutError
-from puyun.gateway.wording import answer_head, stream_head
+from puyun.gateway.wording import answer_head, lowered, stream_head
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import format_amount
 from puyun.ledger.hold import Status
@@ -47,7 +49,7 @@ async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
         cost=cost,
         timing=_timing(call, perf_counter()),
     )
-    call.exchange.respond(head, sent)
+    call.exchange.respond(head + lowered(call.max_tokens), sent)
 
 
 async def relay_stream(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
@@ -56,26 +58,35 @@ async def relay_stream(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
     options = call.admission.request.stream_options
     names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
     events = StreamFilter(tier=call.tier, names=names, wants_usage=bool(options and options.include_usage))
+    growing = Growing(call, ledger)
     broken: PuyunError | None = None
     try:
-        await _pump(call, answer, events)
+        await _pump(call, answer, events, growing)
         await _read_to_end(answer, events)
     except UpstreamClosedError:
         await _left(call, events, ledger)
         return
+    except CreditSpentError:
+        answer.close()
     except (UpstreamLostError, UpstreamTimeoutError) as error:
         broken = None if events.complete else _broken(error)
     except sse.EventTooLongError:
         broken = upstream_error("The upstream provider sent an event without end.")
-    if broken is None and not events.complete:
+    finally:
+        await growing.settled()
+    if broken is None and not events.complete and growing.refused is None:
         broken = upstream_error("The upstream provider ended the answer before it was complete.")
     if broken is not None and not call.ttft_ms:
         raise broken
-    await _complete(call, events, broken, ledger)
+    if not call.ttft_ms:
+        _begin(call, perf_counter())
+    call.exchange.end(await _last_events(call, events, broken or _credit_ended(call, events, growing), ledger))
 
 
-async def _pump(call: Call, answer: Answer, events: StreamFilter) -> None:
-    """The per-chunk path: no task, no timer, no await but the next bytes and a client that reads slowly."""
+async def _pump(call: Call, answer: Answer, events: StreamFilter, growing: Growing) -> None:
+    """The per-chunk path: no task, no timer, no await but the next bytes, a client that reads slowly, and a hold that
+    is used up.
+    """
     exchange = call.exchange
     while not events.done and not events.failed and (piece := await answer.read()):
         passed = events.feed(piece)
@@ -88,6 +99,8 @@ async def _pump(call: Call, answer: Answer, events: StreamFilter) -> None:
             await exchange.drain()
         if exchange.disconnected:
             raise UpstreamClosedError
+        if growing.due(events.produced):
+            await growing.grow(events.produced)
 
 
 async def _read_to_end(answer: Answer, events: StreamFilter) -> None:
@@ -104,26 +117,36 @@ def _begin(call: Call, now: float) -> None:
     call.answered_at = now
     call.ttft_ms = max(int((now - call.started_at) * 1000), 1)
     head = stream_head(request_id=call.request_id.encode(), tier=call.tier.encode(), timing=_timing(call, now))
-    call.exchange.start(head)
+    call.exchange.start(head + lowered(call.max_tokens))
 
 
-async def _complete(call: Call, events: StreamFilter, broken: PuyunError | None, ledger: LedgerWriter) -> None:
-    """Settle what was read, or void what broke; then the events that say so, in good order."""
-    if not call.ttft_ms:
-        _begin(call, perf_counter())
+def _credit_ended(call: Call, events: StreamFilter, growing: Growing) -> PuyunError | None:
+    """Why the answer is shorter than it might have been: the wallet, either here or at the end we set upstream."""
+    if growing.refused is not None and not events.complete:
+        return growing.refused
+    if call.max_tokens is not None and events.shortened:
+        return credit_ended()
+    return None
+
+
+async def _last_events(call: Call, events: StreamFilter, error: PuyunError | None, ledger: LedgerWriter) -> bytes:
+    """Settle what was read, or void what broke; then the events that say so. Only a whole answer gets `[DONE]`."""
     reading = _within_hold(call, events.close(_input_estimate(call)))
     try:
-        if broken is not None:
+        if error is not None and error.code != CREDIT:
             call.step(CallEvent.FAIL)
-            await finish(call, FreeOutcome(Status.FAILED, broken.code), ledger)
-            last = sse.encode(openai.encode_error(broken, call.request_id))
-        else:
-            call.step(CallEvent.FINISH)
-            settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger)
-            last = events.ending(reading, format_amount(settled.charge))
-    except PuyunError as error:
-        last = sse.encode(openai.encode_error(error, call.request_id))
-    call.exchange.end(last)
+            await finish(call, FreeOutcome(Status.FAILED, error.code), ledger)
+            return sse.encode(openai.encode_error(error, call.request_id))
+        call.step(CallEvent.FINISH)
+        status = Status.COMPLETED if error is None else Status.CUT
+        settled = await finish(call, PaidOutcome(status, reading), ledger)
+    except PuyunError as worse:
+        return sse.encode(openai.encode_error(worse, call.request_id))
+    cost = format_amount(settled.charge)
+    if error is None:
+        return events.ending(reading, cost)
+    told = sse.encode(openai.encode_error(error, call.request_id))
+    return events.cut_event() + events.usage_event(reading, cost) + told
 
 
 async def _left(call: Call, events: StreamFilter, ledger: LedgerWriter) -> None:
@@ -154,8 +177,8 @@ def _within_hold(call: Call, reading: Reading) -> Reading:
     """What we only guess never costs more than what was held for it (policy 13)."""
     if not reading.flags & Flag.ESTIMATED:
         return reading
-    held, usage = call.admission, reading.usage
-    bounded = Usage(input=min(usage.input, held.input_held), output=min(usage.output, held.output_held))
+    usage = reading.usage
+    bounded = Usage(input=min(usage.input, call.admission.input_held), output=min(usage.output, call.output_held))
     return Reading(bounded, reading.flags)
 
 

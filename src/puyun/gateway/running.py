@@ -22,6 +22,7 @@ class Call:
         "held",
         "leased_at",
         "max_tokens",
+        "output_held",
         "path",
         "request_id",
         "sold",
@@ -45,6 +46,7 @@ class Call:
         self.state = CallState.RECEIVED
         self.stream = bool(admission.request.stream) and exchange.endpoint.streams
         self.held = admission.amount
+        self.output_held = admission.output_held
         self.max_tokens: int | None = None
         self.attempts = 0
         self.deployment = 0

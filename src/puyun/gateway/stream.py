@@ -31,6 +31,9 @@ class StreamFilter:
         self._usage_event = b""
         self._ascii_size = 0
         self._other_size = 0
+        self._chunks = 0
+        self.shortened = False
+        """A choice ended because it reached `max_tokens`."""
         self.done = False
         """`[DONE]` was seen: nothing after it counts."""
         self.stopped = False
@@ -78,7 +81,9 @@ class StreamFilter:
                 event = sse.encode(data)
         for choice in chunk.choices or ():
             self._count(openai.said(choice))
-            self.stopped = self.stopped or choice.finish_reason is not None
+            if choice.finish_reason is not None:
+                self.stopped = True
+                self.shortened = self.shortened or choice.finish_reason == "length"
         first = not self._first
         if first:
             self._first = data
@@ -87,10 +92,18 @@ class StreamFilter:
         return event
 
     def _count(self, text: str) -> None:
+        if text:
+            self._chunks += 1
         if text.isascii():
             self._ascii_size += len(text)
         else:
             self._other_size += len(text.encode("utf-8", "replace"))
+
+    @property
+    def produced(self) -> int:
+        """Output tokens so far, as well as can be told: providers send one or more in each chunk."""
+        guess = estimate(self._ascii_size, ascii_only=True) + estimate(self._other_size, ascii_only=False)
+        return max(guess, self._chunks)
 
     @property
     def said(self) -> bool:
@@ -108,18 +121,23 @@ class StreamFilter:
             return read_openai(self._report)
         if not self.said:
             return Reading(NO_USAGE, Flag.ESTIMATED)
-        output = estimate(self._ascii_size, ascii_only=True) + estimate(self._other_size, ascii_only=False)
-        return Reading(Usage(input=input_estimate, output=output), Flag.ESTIMATED)
+        return Reading(Usage(input=input_estimate, output=self.produced), Flag.ESTIMATED)
+
+    def usage_event(self, reading: Reading, cost: str) -> bytes:
+        """What was used and what it cost, for a client that asked; empty for any other."""
+        if not self._wants_usage:
+            return b""
+        if self._usage_event:
+            return sse.encode(openai.encode_answer(self._usage_event, self._tier, cost, self._names))
+        return sse.encode(openai.usage_chunk(self._first, _report_of(reading.usage), cost, self._tier))
+
+    def cut_event(self) -> bytes:
+        """The chunk that ends an answer which had no end of its own; empty where the provider ended it."""
+        return b"" if self.stopped else sse.encode(openai.length_chunk(self._first))
 
     def ending(self, reading: Reading, cost: str) -> bytes:
-        """The events that complete the answer, with what it cost for a client that asked."""
-        if not self._wants_usage:
-            return sse.DONE
-        if self._usage_event:
-            usage = openai.encode_answer(self._usage_event, self._tier, cost, self._names)
-        else:
-            usage = openai.usage_chunk(self._first, _report_of(reading.usage), cost, self._tier)
-        return sse.encode(usage) + sse.DONE
+        """The events that complete the answer."""
+        return self.usage_event(reading, cost) + sse.DONE
 
 
 def _report_of(usage: Usage) -> dict[str, int]:

@@ -15,6 +15,8 @@ _ANSWER = (
     b"server-timing: queue;dur=%.1f, upstream;dur=%.1f, total;dur=%.1f\r\n"
 )
 
+_LOWERED = b"x-puyun-max-tokens: %d\r\n"
+
 _STREAM = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
     b"x-accel-buffering: no\r\nx-request-id: %b\r\nx-puyun-tier: %b\r\naccess-control-allow-origin: *\r\n"
@@ -30,6 +32,11 @@ def answer_head(*, size: int, request_id: bytes, tier: bytes, cost: str, timing:
 def stream_head(*, request_id: bytes, tier: bytes, timing: tuple[float, float, float]) -> bytes:
     """Head of a stream, as far as it is known when its first event leaves."""
     return _STREAM % (request_id, tier, *timing)
+
+
+def lowered(max_tokens: int | None) -> bytes:
+    """Says that the answer's end was set by what the wallet can pay; nothing where it was not."""
+    return b"" if max_tokens is None else _LOWERED % max_tokens
 
 
 def error_answer(error: PuyunError, request_id: str) -> tuple[bytes, bytes]:

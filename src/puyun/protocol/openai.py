@@ -269,6 +269,14 @@ def usage_chunk(first: bytes, usage: dict[str, Any], cost: str, tier: Tier) -> b
     return msgspec.json.encode(chunk | {"choices": [], "usage": usage | {"cost": cost}, "service_tier": tier.value})
 
 
+def length_chunk(first: bytes) -> bytes:
+    """The chunk that ends a cut stream, in the shape of the stream's first chunk: the finish reason is length."""
+    known: dict[str, Any] = msgspec.json.decode(first) if first else {}
+    chunk = {name: known[name] for name in ("id", "object", "created", "model") if name in known}
+    said: dict[str, Any] = {"text": ""} if known.get("object") == "text_completion" else {"delta": {}}
+    return msgspec.json.encode(chunk | {"choices": [{"index": 0, "finish_reason": "length"} | said]})
+
+
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",

@@ -71,6 +71,28 @@ def events(path: str, body: bytes, call: str) -> Iterator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
+class EchoAnswer:
+    """An answer that needs no upstream: `response`, then `read` or `read_all`, as on a Connection."""
+
+    def __init__(self, path: str, body: bytes, call: str, *, stream: bool) -> None:
+        whole: Iterator[bytes] = iter((answer(path, body, call),))
+        self._events = events(path, body, call) if stream else whole
+        self.headers: dict[bytes, bytes] = {}
+        self.finished = True
+
+    async def response(self) -> int:
+        return 200
+
+    async def read(self) -> bytes:
+        return next(self._events, b"")
+
+    async def read_all(self, limit: int) -> bytes:
+        return b"".join(self._events)[:limit]
+
+    def close(self, reason: Exception | None = None) -> None:
+        """Nothing is open."""
+
+
 def _said(request: _Request) -> tuple[int, list[str], str]:
     """Words told, words said back, and why it stopped."""
     texts = [_text(message) for message in request.messages]

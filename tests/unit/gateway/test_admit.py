@@ -16,6 +16,7 @@ from puyun.identity.keys import fingerprint
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.ledger.command import Reason, Refused
+from puyun.metering.allowance import FIRST_STEP
 from puyun.metering.tokens import OUTPUT_DEFAULT, PER_IMAGE, PER_MESSAGE
 from puyun.pricing.pricebook import PriceBook
 from puyun.protocol.openai import ENDPOINTS
@@ -215,28 +216,31 @@ def test_what_is_held_covers_the_bound_of_the_input_and_the_end_of_the_output() 
     body = json.dumps(asked(max_tokens=7), separators=(",", ":")).encode()
     found = admitted(body)
     inputs = -(-len(body) // 2) + PER_MESSAGE
-    assert (found.input_held, found.output_held, found.open_ended) == (inputs, 7, False)
+    assert (found.input_held, found.output_held, found.output_most) == (inputs, 7, 7)
     assert found.amount == -(-(inputs * 2000 + 7 * 10000) // 1000)
 
 
 OUTPUTS = [
-    (asked(), 1000, True),
-    (asked(max_tokens=None), 1000, True),
-    (asked(max_tokens=50), 50, False),
-    (asked(max_tokens=5000), 1000, False),
-    (asked(max_completion_tokens=60), 60, False),
-    (asked(max_completion_tokens=60, max_tokens=50), 60, False),
-    (asked(max_tokens=50, n=4), 200, False),
-    (asked(n=4), 4000, True),
-    (asked(model="endless"), OUTPUT_DEFAULT, True),
-    (asked(model="endless", max_tokens=50_000), 50_000, False),
+    (asked(), 1000, 1000),
+    (asked(max_tokens=None), 1000, 1000),
+    (asked(max_tokens=50), 50, 50),
+    (asked(max_tokens=5000), 1000, 1000),
+    (asked(max_completion_tokens=60), 60, 60),
+    (asked(max_completion_tokens=60, max_tokens=50), 60, 60),
+    (asked(max_tokens=50, n=4), 200, 50),
+    (asked(n=4), 4000, 1000),
+    (asked(model="endless"), OUTPUT_DEFAULT, 8000),
+    (asked(model="endless", max_tokens=50_000), 50_000, 50_000),
+    (asked(stream=True, max_tokens=50), 50, 50),
+    (asked(stream=True, model="endless"), FIRST_STEP, 8000),
+    (asked(stream=True, model="endless", max_tokens=50_000, n=2), 2 * FIRST_STEP, 50_000),
 ]
 
 
-@pytest.mark.parametrize(("body", "outputs", "open_ended"), OUTPUTS)
-def test_output_held(body: dict, outputs: int, open_ended: bool) -> None:
+@pytest.mark.parametrize(("body", "outputs", "most"), OUTPUTS)
+def test_output_held_and_where_one_answer_ends(body: dict, outputs: int, most: int) -> None:
     found = admitted(body)
-    assert (found.output_held, found.open_ended) == (outputs, open_ended)
+    assert (found.output_held, found.output_most) == (outputs, most)
 
 
 PROMPTS = [
@@ -270,7 +274,7 @@ def test_a_prompt_that_is_no_json_is_the_caller_s_fault(prompt: bytes) -> None:
 
 def test_an_embedding_has_no_output() -> None:
     found = admitted({"model": "vec", "input": ["a", "b"]}, endpoint=EMBEDDING)
-    assert (found.output_held, found.open_ended) == (0, False)
+    assert (found.output_held, found.output_most) == (0, 0)
     assert found.amount == found.input_held * 3
 
 
