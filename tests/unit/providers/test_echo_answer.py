@@ -1,6 +1,6 @@
 import asyncio
 
-from puyun.gateway.echoing import EchoAnswer
+from puyun.providers.echo import EchoAnswer
 
 BODY = b'{"model":"e","messages":[{"content":"a b"}]}'
 
