@@ -20,7 +20,7 @@ _EVERYTHING = {
     "budget": "SELECT key, spent, held FROM budget WHERE key / 10 = ? ORDER BY key",
     "hold": "SELECT call, amount, key, owner, model, tier FROM hold WHERE org = ? ORDER BY call",
     "record": "SELECT * FROM usage_record WHERE org = ? ORDER BY call",
-    "rollup": "SELECT * FROM rollup_hour WHERE org = ? ORDER BY hour, key, model, tier",
+    "rollup": "SELECT *, charge FROM rollup_hour WHERE org = ? ORDER BY hour, key, model, tier",
     "journal": "SELECT number, line, entry, debit, credit, amount FROM journal WHERE org = ? ORDER BY number, line",
 }
 

@@ -23,8 +23,19 @@ class Kind(StrEnum):
     MODERATION = "moderation"
 
 
-METERS = ("input", "cached_input", "cache_write", "output", "reasoning", "audio", "audio_output", "image")
-"""Every meter a price may be set for."""
+METERS = (
+    "input",
+    "cached_input",
+    "cache_write",
+    "cache_write_1h",
+    "output",
+    "reasoning",
+    "audio",
+    "image_input",
+    "audio_output",
+    "image",
+)
+"""Every meter a price may be set for. `image_input` prices tokens of images sent in, `image` images that were made."""
 
 
 class Dialect(StrEnum):

@@ -43,6 +43,7 @@ METER_OF = {
     "input_mtok": "input",
     "cache_read_mtok": "cached_input",
     "cache_write_mtok": "cache_write",
+    "cache_write_1h_mtok": "cache_write_1h",
     "output_mtok": "output",
     "output_reasoning_mtok": "reasoning",
     "input_audio_mtok": "audio",
@@ -50,7 +51,7 @@ METER_OF = {
 }
 """Our meters by the data's price keys."""
 
-ASKED_FOR = {"web_searches_kcount", "storage_searches_kcount", "cache_write_1h_mtok", "cache_audio_read_mtok"}
+ASKED_FOR = {"web_searches_kcount", "storage_searches_kcount", "cache_audio_read_mtok"}
 """Costs that only a call meets which asks for them in ways the OpenAI dialect does not have."""
 
 ELSEWHERE = re.compile(

@@ -69,7 +69,17 @@ def read_openai(report: Mapping[str, Any]) -> Reading:
     fresh, said = prompt - cached - written - audio, completion - reasoning - audio_output
     if fresh < 0 or said < 0 or sane.total_tokens not in (0, prompt + completion):
         return _read_odd(report)
-    return Reading(Usage(fresh, cached, written, audio, said, reasoning, audio_output))
+    return Reading(
+        Usage(
+            input=fresh,
+            cached_input=cached,
+            cache_write=written,
+            audio=audio,
+            output=said,
+            reasoning=reasoning,
+            audio_output=audio_output,
+        )
+    )
 
 
 def _read_odd(report: Mapping[str, Any]) -> Reading:
@@ -92,7 +102,15 @@ def _read_odd(report: Mapping[str, Any]) -> Reading:
             reader.anomaly()
     audio_output = reader.part(reader.count(completions, "audio_tokens"), completion - (0 if outside else reasoning))
     output = completion - audio_output - (0 if outside else reasoning)
-    usage = Usage(prompt - cached - written - audio, cached, written, audio, output, reasoning, audio_output)
+    usage = Usage(
+        input=prompt - cached - written - audio,
+        cached_input=cached,
+        cache_write=written,
+        audio=audio,
+        output=output,
+        reasoning=reasoning,
+        audio_output=audio_output,
+    )
     return Reading(usage, reader.flags)
 
 

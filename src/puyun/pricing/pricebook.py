@@ -9,8 +9,15 @@ from puyun.catalog.model import Kind, Tier
 from puyun.kit.clock import Instant
 from puyun.metering.usage import BUCKETS, INPUT_BUCKETS, OUTPUT_BUCKETS
 
-FALLBACK = {"cached_input": "input", "cache_write": "input", "reasoning": "output"}
-"""A meter without a price of its own is priced as another one, by name (DESIGN 4.3)."""
+FALLBACK = {
+    "cached_input": "input",
+    "cache_write": "input",
+    "cache_write_1h": "cache_write",
+    "image_input": "input",
+    "reasoning": "output",
+}
+"""A meter without a price of its own is priced as another one, by name (DESIGN 4.3); that one may itself fall back,
+so it stands further up."""
 
 
 class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,8 +123,8 @@ class PriceBook:
 def _rates(own: dict[str, Rate], price_ids: str, until: Instant | None) -> Rates:
     by_meter = dict(own)
     for meter, other in FALLBACK.items():
-        if meter not in own and other in own:
-            by_meter[meter] = own[other]
+        if meter not in own and other in by_meter:
+            by_meter[meter] = by_meter[other]
     return Rates(
         by_meter=by_meter,
         own=own,

@@ -27,12 +27,14 @@ class Charge(msgspec.Struct, frozen=True):
 
 def rate(usage: Usage, rates: Rates) -> Charge:
     """Each bucket once, rounded once, down. A bucket without a rate costs nothing and is named, never guessed."""
-    fresh, cached, written, audio, said, reasoning, audio_output = rates.prices
+    fresh, cached, written, kept, audio, image, said, reasoning, audio_output = rates.prices
     exact = (
         usage.input * fresh
         + usage.cached_input * cached
         + usage.cache_write * written
+        + usage.cache_write_1h * kept
         + usage.audio * audio
+        + usage.image_input * image
         + usage.output * said
         + usage.reasoning * reasoning
         + usage.audio_output * audio_output

@@ -13,5 +13,5 @@ def test_every_bucket_is_a_field_and_a_meter() -> None:
 
 def test_totals_count_each_bucket_once() -> None:
     usage = Usage(**{bucket: 10**place for place, bucket in enumerate(BUCKETS)})
-    assert (usage.input_tokens, usage.output_tokens, usage.total) == (1111, 1110000, 1111111)
+    assert (usage.input_tokens, usage.output_tokens, usage.total) == (111111, 111000000, 111111111)
     assert NO_USAGE.total == 0

@@ -36,6 +36,8 @@ def test_prices_are_those_of_the_book_with_fallbacks():
         "input": 2_500_000,
         "cached_input": 1_250_000,
         "cache_write": 2_500_000,
+        "cache_write_1h": 2_500_000,
+        "image_input": 2_500_000,
         "output": 10_000_000,
         "reasoning": 10_000_000,
     }
@@ -108,7 +110,9 @@ def test_the_public_form_has_decimal_strings_and_dates():
                 "vendor": "openai",
                 "context_length": 8192,
                 "label": "",
-                "prices": {"input": "2.50", "cached_input": "2.50", "cache_write": "2.50"},
+                "prices": dict.fromkeys(
+                    ("input", "cached_input", "cache_write", "cache_write_1h", "image_input"), "2.50"
+                ),
                 "next": {"from": "1970-04-12T00:00:00Z", "prices": {"input": None}},
             }
         ],

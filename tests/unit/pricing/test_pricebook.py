@@ -74,13 +74,15 @@ def test_each_offer_has_its_own_prices() -> None:
 
 
 FALLBACKS = """
-input=2                                         | cached_input=2 cache_write=2
-input=2 output=8                                | cached_input=2 cache_write=2 reasoning=8
-input=2 cached_input=1 output=8                 | cache_write=2 reasoning=8
-input=2 cached_input=0 output=8                 | cache_write=2 reasoning=8
-input=2 output=8 reasoning=9                    | cached_input=2 cache_write=2
-input=2 audio=5                                 | cached_input=2 cache_write=2
-image=2                                         |
+input=2                                 | cached_input=2 cache_write=2 cache_write_1h=2 image_input=2
+input=2 output=8                        | cached_input=2 cache_write=2 cache_write_1h=2 image_input=2 reasoning=8
+input=2 cached_input=1 output=8         | cache_write=2 cache_write_1h=2 image_input=2 reasoning=8
+input=2 cached_input=0 output=8         | cache_write=2 cache_write_1h=2 image_input=2 reasoning=8
+input=2 cache_write=3                   | cached_input=2 cache_write_1h=3 image_input=2
+input=2 cache_write_1h=4 image_input=5  | cached_input=2 cache_write=2
+input=2 output=8 reasoning=9            | cached_input=2 cache_write=2 cache_write_1h=2 image_input=2
+input=2 audio=5                         | cached_input=2 cache_write=2 cache_write_1h=2 image_input=2
+image=2                                 |
 """
 
 

@@ -24,6 +24,10 @@ input=1                            | input=1000                          | 1000 
 input=1 output=1                   | input=999 output=999                | 1998       | 1      |
 input=3 cached_input=7             | input=100 cached_input=10           | 370        | 0      |
 input=3 cached_input=7             | input=100                           | 1000       | 1      |
+cache_write=3 cache_write_1h=5     | input=100 cache_write=10            | 80         | 0      |
+cache_write=3 cache_write_1h=5     | input=100 cache_write_1h=1000       | 5300       | 5      |
+input=3 image_input=5              | input=100                           | 800        | 0      |
+input=3 image_input=5              | input=100 image_input=1             | 305        | 0      |
 output=3 reasoning=7               | input=1 output=100                  | 1000       | 1      |
 output=3 reasoning=7               | input=1 output=100 reasoning=50     | 650        | 0      |
 input=5 audio=2                    | input=1000                          | 5000       | 5      | audio

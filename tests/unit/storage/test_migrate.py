@@ -2,11 +2,20 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from shop import Shop
+from sqlalchemy import Engine, inspect
+from sqlalchemy.exc import IntegrityError
 
+from puyun.ledger.hold import Status
+from puyun.metering.usage import Usage
 from puyun.storage import migrate, schema
-from puyun.storage.engine import open_engine
+from puyun.storage.audit import Counts, audit
+from puyun.storage.engine import open_engine, reading, writing
 
 VERSIONS = Path(migrate.__file__).parent / "migrations" / "versions"
 
@@ -38,3 +47,45 @@ def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:
     assert {migrate.current(engine) for engine in engines} == {migrate.HEAD}
     for engine in engines:
         engine.dispose()
+
+
+def upgrade_to(engine: Engine, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(VERSIONS.parent))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def copy_rows(newer: Path, older: Engine) -> None:
+    """Every row of a database of today into one of an earlier schema, as far as that has columns for it."""
+    with older.connect() as connection:
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql(f"ATTACH '{newer}' AS newer")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        tables = inspect(connection).get_table_names()
+        for table in set(tables) - {"alembic_version"}:
+            columns = ", ".join(f'"{column["name"]}"' for column in inspect(connection).get_columns(table))
+            connection.exec_driver_sql(f'DELETE FROM main."{table}" WHERE true') if table == "revision" else None
+            connection.exec_driver_sql(f'INSERT INTO main."{table}" ({columns}) SELECT {columns} FROM newer."{table}"')
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("DETACH newer")
+
+
+def test_the_first_release_s_database_is_brought_up_with_its_rows_and_audits_clean(
+    shop: Shop, database: Path, tmp_path: Path
+) -> None:
+    shop.sell(Usage(input=1000, cached_input=7, cache_write=3, output=100, reasoning=5))
+    shop.sell(Usage(input=3), Status.CANCELLED)
+    older = open_engine(tmp_path / "older.db")
+    upgrade_to(older, "0001")
+    copy_rows(database, older)
+    assert migrate.upgrade(older)
+    with reading(older) as connection:
+        counts = Counts()
+        assert list(audit(connection, counts, lambda _done, _total: None)) == []
+        assert counts.records == 2
+    for act in ("DELETE FROM usage_record", "UPDATE usage_record SET input = 0"):
+        with pytest.raises(IntegrityError, match="append-only"), writing(older) as connection:
+            connection.exec_driver_sql(act)
+    older.dispose()

@@ -3,8 +3,9 @@
 Lock order: the one write lock of the file. Everything is read after it is taken, so absolute values may be written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from puyun.ledger.book import Book, Budget, Wallet
 from puyun.ledger.command import Grow, Held, Hold, Outcome, Settle, Settled
 from puyun.ledger.hold import Status
 from puyun.metering.record import Flag, UsageRecord
-from puyun.metering.usage import NO_USAGE, Usage
+from puyun.metering.usage import BUCKETS, NO_USAGE, Usage
 from puyun.storage.engine import connect_sqlite
 from puyun.storage.ledger.codes import STATUS_CODE, TIER_CODE, TIER_NAME
 from puyun.storage.sql import statements, with_rows
@@ -32,6 +33,8 @@ Place = tuple[int, int]
 """(organization, call)."""
 
 _SQL = statements("ledger")
+
+_buckets: Callable[[Usage], tuple[int, ...]] = attrgetter(*BUCKETS)
 
 
 class LedgerStore:
@@ -196,18 +199,6 @@ def _record_row(record: UsageRecord, settled: Settled) -> Row:
         record.ttft_ms,
         record.total_ms,
         record.error,
-    )
-
-
-def _buckets(usage: Usage) -> tuple[int, int, int, int, int, int, int]:
-    return (
-        usage.input,
-        usage.cached_input,
-        usage.cache_write,
-        usage.audio,
-        usage.output,
-        usage.reasoning,
-        usage.audio_output,
     )
 
 

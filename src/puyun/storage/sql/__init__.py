@@ -4,12 +4,19 @@ import re
 from functools import cache
 from importlib.resources import files
 
+from puyun.metering.usage import BUCKETS
+
+_BUCKETS = {
+    "{buckets}": ", ".join(BUCKETS),
+    "{bucket_sums}": ", ".join(f"{bucket} = rollup_hour.{bucket} + excluded.{bucket}" for bucket in BUCKETS),
+}
+
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
 @cache
 def statements(file: str) -> dict[str, str]:
-    """Every statement of a file by name, comments removed."""
+    """Every statement of a file by name, comments removed, the buckets' columns filled in."""
     parts = _NAME.split((files(__name__) / f"{file}.sql").read_text("utf-8"))
     return {name: _without_comments(body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
@@ -23,4 +30,7 @@ def with_rows(statement: str, rows: int, columns: int) -> str:
 
 def _without_comments(body: str) -> str:
     lines = [line for line in body.splitlines() if not line.startswith("--")]
-    return " ".join(" ".join(lines).split()).removesuffix(";")
+    statement = " ".join(" ".join(lines).split()).removesuffix(";")
+    for mark, columns in _BUCKETS.items():
+        statement = statement.replace(mark, columns)
+    return statement

@@ -1,6 +1,7 @@
 -- The ledger's hot path. `{rows}` becomes (?, …), (?, …); one statement carries a whole batch, because every statement
 -- that steps gives the interpreter lock away and has to win it back. A pair is looked up through `asked`, because SQLite
--- finds no index for a pair IN (VALUES …) and would read the whole table.
+-- finds no index for a pair IN (VALUES …) and would read the whole table. `{buckets}` are the names of all buckets,
+-- `{bucket_sums}` add the new row to the one there is.
 
 -- name: wallets
 -- The wallets a batch touches, as the lock holder sees them.
@@ -32,7 +33,7 @@ WHERE (org, call) IN (WITH asked (org, call) AS (VALUES {rows}) SELECT org, call
 -- name: insert_records
 INSERT INTO usage_record (
   org, call, number, key, model, deployment, tier, tier_requested, status, flags,
-  input, cached_input, cache_write, audio, output, reasoning, audio_output,
+  {buckets},
   exact, charge, from_bonus, held, balance_after, price_ids, attempts, queue_ms, ttft_ms, total_ms, error
 ) VALUES {rows};
 
@@ -43,14 +44,11 @@ INSERT INTO journal (org, number, line, entry, debit, credit, amount, at, ref, n
 -- Summed per batch before they come here; the `true` keeps the parser from reading ON as a join.
 INSERT INTO rollup_hour (
   org, hour, key, model, tier, calls, failures,
-  input, cached_input, cache_write, audio, output, reasoning, audio_output, charge
+  {buckets}, charge
 ) SELECT * FROM (VALUES {rows}) WHERE true
 ON CONFLICT DO UPDATE SET
   calls = calls + excluded.calls, failures = failures + excluded.failures,
-  input = input + excluded.input, cached_input = cached_input + excluded.cached_input,
-  cache_write = cache_write + excluded.cache_write, audio = audio + excluded.audio,
-  output = output + excluded.output, reasoning = reasoning + excluded.reasoning,
-  audio_output = audio_output + excluded.audio_output, charge = charge + excluded.charge;
+  {bucket_sums}, charge = charge + excluded.charge;
 
 -- name: update_wallet
 UPDATE wallet SET paid = ?, bonus = ?, held = ?, last = ? WHERE org = ?;
