@@ -33,6 +33,7 @@ from puyun.storage.engine import open_engine
 from puyun.storage.ledger.owner import Slot, register
 from puyun.storage.ledger.store import LedgerStore
 from puyun.storage.ledger.writer import LedgerWriter
+from puyun.storage.reports.signatures import Signer
 from puyun.system.clock import SystemClock
 from puyun.telemetry import log
 
@@ -153,7 +154,13 @@ class _Process:
             ),
             admin_face(lambda: plane.snapshot),
         )
-        deps = ApiDeps(engine=self._engine, clock=self._clock, plane=plane, currency=settings.brand.currency)
+        deps = ApiDeps(
+            engine=self._engine,
+            clock=self._clock,
+            plane=plane,
+            currency=settings.brand.currency,
+            signer=Signer(self._engine, settings.data, self._clock),
+        )
         config = uvicorn.Config(
             create_api(deps, pages),
             host=settings.server.host,

@@ -16,16 +16,18 @@ from puyun.gateway.serving import DataPlane
 from puyun.kit.clock import Clock
 from puyun.kit.errors import PuyunError
 from puyun.protocol.openai import encode_error
+from puyun.storage.reports.signatures import Signer
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiDeps:
-    """What the endpoints need; `plane` is the data plane of this process, for its keys and prices."""
+    """What the endpoints need; `plane` is the data plane of this process, for its keys and prices; `signer` signs receipts."""
 
     engine: Engine
     clock: Clock
     plane: DataPlane
     currency: str
+    signer: Signer
 
 
 Reader = Callable[[Request, ApiDeps, Key], Response]
@@ -35,15 +37,25 @@ def reads(deps: ApiDeps, reader: Reader) -> Callable[[Request], Response]:
     """An endpoint that needs a key. Runs in a thread, since it reads the database."""
 
     @wraps(reader)
+    def signed_in(request: Request, deps: ApiDeps) -> Response:
+        given = credentials_of(request.headers.raw)
+        peer = request.client.host if request.client else ""
+        key = identify(given, deps.plane.keys, deps.clock.now())
+        if key.networks:
+            check_address(key, peer, given.forwarded, deps.plane.proxies)
+        return reader(request, deps, key)
+
+    return public(deps, signed_in)
+
+
+def public(deps: ApiDeps, reader: Callable[[Request, ApiDeps], Response]) -> Callable[[Request], Response]:
+    """An endpoint for everybody."""
+
+    @wraps(reader)
     def endpoint(request: Request) -> Response:
         request_id = deps.plane.mint_request_id()
         try:
-            given = credentials_of(request.headers.raw)
-            peer = request.client.host if request.client else ""
-            key = identify(given, deps.plane.keys, deps.clock.now())
-            if key.networks:
-                check_address(key, peer, given.forwarded, deps.plane.proxies)
-            response = reader(request, deps, key)
+            response = reader(request, deps)
         except PuyunError as error:
             response = failure(error, request_id)
         except OperationalError:

@@ -7,8 +7,10 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from puyun.api import reads as read
-from puyun.api.access import ApiDeps, failure, reads
+from puyun.api.access import ApiDeps, failure, public, reads
 from puyun.kit.errors import PuyunError
+
+RECEIPT_KEYS = "/.well-known/puyun-receipt-keys"
 
 ALLOWED = {
     "access-control-allow-origin": "*",
@@ -42,6 +44,7 @@ def create_api(deps: ApiDeps, pages: ASGIApp) -> Starlette:
     routes = [
         Route("/healthz", healthy),
         Route("/readyz", ready),
+        Route(RECEIPT_KEYS, public(deps, read.receipt_keys)),
         Route("/v1/models", reads(deps, read.models)),
         Route("/v1/models/{id:path}", reads(deps, read.model)),
         Route("/v1/balance", reads(deps, read.balance)),

@@ -48,7 +48,7 @@ def balance(_request: Request, deps: ApiDeps, key: Key) -> Response:
 
 
 def receipt(request: Request, deps: ApiDeps, key: Key) -> Response:
-    """GET /v1/receipts/{request_id}."""
+    """GET /v1/receipts/{request_id}: signed as it is asked for, always with the same signature by the same key."""
     asked = request.path_params["id"]
     try:
         org, call = parse_request_id(asked)
@@ -61,7 +61,12 @@ def receipt(request: Request, deps: ApiDeps, key: Key) -> Response:
     if found is None:
         text = f"There is no receipt {asked} for this organization; a call has one as soon as it has ended."
         raise PuyunError("receipt_not_found", 404, text)
-    return _json(to_json(found))
+    return _json(deps.signer.sign(to_json(found)))
+
+
+def receipt_keys(_request: Request, deps: ApiDeps) -> Response:
+    """GET /.well-known/puyun-receipt-keys: every key that receipts were ever signed with, as a JSON Web Key set."""
+    return _json(deps.signer.published())
 
 
 def usage(request: Request, deps: ApiDeps, key: Key) -> Response:

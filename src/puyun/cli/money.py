@@ -1,16 +1,15 @@
-"""puyun topup, puyun balance, puyun usage, puyun receipt: what an organization paid and what for."""
+"""puyun topup, puyun balance, puyun usage: what an organization paid and what for."""
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from puyun.cli import opening, output, parsing
-from puyun.cli.failure import not_found, usage as wrong_usage
+from puyun.cli.failure import usage as wrong_usage
 from puyun.cli.opening import Config, Data, Json
 from puyun.cli.people import Org
 
 if TYPE_CHECKING:
-    from puyun.storage.receipts import Receipt
     from puyun.storage.usage import UsageRow
 
 
@@ -120,43 +119,6 @@ def usage(
         output.table(
             [*rows, total], {name: name.replace("_", " ") for name in names} | {"label": by, "charge": currency}
         )
-
-
-def receipt(
-    request: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="The x-request-id of a call (req_…).")],
-    *,
-    data: Data = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """What one call cost, and why."""
-    from puyun.kit.ids import parse_request_id
-    from puyun.storage.receipts import load_receipt, to_json
-
-    try:
-        org, call = parse_request_id(request)
-    except ValueError as error:
-        raise wrong_usage(f"{error}.", "the x-request-id of an answer") from error
-    with opening.reading(data, config) as connection:
-        found = load_receipt(connection, org, call)
-    if found is None:
-        raise not_found("receipt", request, "A call has one as soon as it ended; see its x-request-id.")
-    if as_json:
-        output.emit_json(to_json(found))
-    else:
-        _print_receipt(found)
-
-
-def _print_receipt(receipt: "Receipt") -> None:
-    from puyun.storage.receipts import to_json
-
-    document = to_json(receipt)
-    lines = cast("list[dict[str, object]]", document.pop("lines"))
-    hidden = {"usage", "signature"}
-    output.emit_one({name: value for name, value in document.items() if name not in hidden}, as_json=False)
-    typer.echo()
-    columns = ("meter", "tokens", "price_per_million", "amount", "price_id")
-    output.table(lines, {column: column.replace("_", " ") for column in columns})
 
 
 def _usage_row(row: "UsageRow") -> dict[str, object]:

@@ -200,6 +200,31 @@ price = Table(
     **STRICT,
 )
 
+price_revocation = Table(
+    "price_revocation",
+    metadata,
+    Column("price", Id, ForeignKey("price.id"), primary_key=True),
+    Column("created_at", When, nullable=False),
+    _text("created_by"),
+    _text("reason"),
+    **STRICT,
+)
+
+cost = Table(
+    "cost",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("deployment", Id, ForeignKey("deployment.id"), nullable=False),
+    Column("meter", Text, nullable=False),
+    Column("amount", Money),
+    Column("effective_from", When, nullable=False),
+    Column("created_at", When, nullable=False),
+    _text("created_by"),
+    _text("reason"),
+    CheckConstraint("amount >= 0", name="amount"),
+    **STRICT,
+)
+
 # --- money ---------------------------------------------------------------------------------------------------------
 wallet = Table(
     "wallet",
@@ -341,5 +366,25 @@ rollup_hour = Table(
     **CLUSTERED,
 )
 
-APPEND_ONLY = ("journal", "usage_record", "price")
+# --- what is proved ------------------------------------------------------------------------------------------------
+receipt_key = Table(
+    "receipt_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("public", Text, nullable=False),
+    Column("created_at", When, nullable=False),
+    **CLUSTERED,
+)
+
+statement = Table(
+    "statement",
+    metadata,
+    Column("org", Id, ForeignKey("organization.id"), primary_key=True),
+    Column("month", Text, primary_key=True),
+    Column("sha256", Text, nullable=False),
+    Column("closed_at", When, nullable=False),
+    **CLUSTERED,
+)
+
+APPEND_ONLY = ("journal", "usage_record", "price", "price_revocation", "cost", "receipt_key", "statement")
 """The database itself refuses to update or delete rows of these (I3)."""

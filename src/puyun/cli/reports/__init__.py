@@ -1,0 +1,1 @@
+"""Commands that explain and prove figures: receipts, statements, margins, a provider's bill. They change no money."""
