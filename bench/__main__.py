@@ -87,7 +87,9 @@ def say(text: str) -> None:
 
 def run(chosen: argparse.Namespace, place: Cores) -> int:
     options = (
-        Options(1, min(chosen.seconds, 1.0), quick=True) if chosen.quick else Options(chosen.rounds, chosen.seconds)
+        Options(1, min(chosen.seconds, 1.0), quick=True, patience=0)
+        if chosen.quick
+        else Options(chosen.rounds, chosen.seconds)
     )
     rows = list(load_rows(options))
     names = choose(chosen.rows, [*(row.name for row in rows), START])

@@ -28,7 +28,7 @@ def cores() -> Cores:
 class Patience:
     """Waits for other people's work on the two cores to end, but not for ever: `left` seconds in the whole run."""
 
-    left: float = 60.0
+    left: float
 
     def wait(self, place: Cores) -> None:
         while self.left > 0 and busiest(place) > CALM:

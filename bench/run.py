@@ -121,7 +121,7 @@ def run_starts(columns: Sequence[Column], mock: Mock, options: Options, cores: C
 def run_rows(
     rows: Sequence[Row], columns: Sequence[Column], mock: Mock, options: Options, cores: Cores, say: Say
 ) -> Outcome:
-    outcome, patience = Outcome(), Patience()
+    outcome, patience = Outcome(), Patience(options.patience)
     with working_directory() as directory, contextlib.ExitStack() as stack:
         stands = [stack.enter_context(stand_up(column, directory, mock, rows, cores)) for column in columns]
         for row in rows:

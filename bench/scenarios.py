@@ -20,6 +20,7 @@ class Options:
     rounds: int = 3
     seconds: float = 3.0
     quick: bool = False
+    patience: float = 60.0  # seconds a run waits for a quiet machine
 
 
 @dataclass(frozen=True)
