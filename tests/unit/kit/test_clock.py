@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from puyun.kit.clock import (
+    DAY,
     HOUR,
+    MINUTE,
+    SECOND,
     Instant,
     ManualClock,
     format_instant,
@@ -54,6 +57,11 @@ def test_times_as_people_write_them(row: str) -> None:
 def test_what_is_no_time(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_instant(text)
+
+
+def test_units() -> None:
+    assert (SECOND, MINUTE, HOUR, DAY) == (1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000)
+    assert ManualClock().now() == 0
 
 
 def test_hours_are_whole_also_before_1970() -> None:

@@ -257,6 +257,14 @@ def test_a_wallet_has_an_upper_bound() -> None:
     assert book.apply(Post(ORG, Entry.TOPUP, (Line(processor("manual"), PAID, 5),), "t")) == Posted(1, WALLET_MAX)
 
 
+def test_a_refusal_names_what_was_asked_for_of_either_kind() -> None:
+    book = Book({ORG: Wallet(ORG, paid=WALLET_MAX - 5, bonus=3)})
+    gift, both = Line(PROMO, BONUS, 6), (Line(PAID, GOODWILL, WALLET_MAX), Line(BONUS, GOODWILL, 2))
+    assert book.apply(Post(ORG, Entry.BONUS, (gift,), "g")) == Refused("limit", 6, 2)
+    assert book.apply(Post(ORG, Entry.ADJUSTMENT, both, "b")) == Refused("credit", WALLET_MAX + 2, WALLET_MAX - 2)
+    assert book.transactions == []
+
+
 def test_one_wallet_s_commands_leave_every_other_alone() -> None:
     book = Book({ORG: Wallet(ORG, paid=10), 8: Wallet(8, paid=10)})
     assert book.apply(Hold(ORG, 1, KEY, 10, 1, "flex")) == Held(10, 0)
