@@ -17,8 +17,9 @@ from puyun.gateway.wording import answer_head, lowered, stream_head
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import format_amount
 from puyun.ledger.hold import Status
-from puyun.metering.reading import Reading, read_openai
-from puyun.metering.record import Flag
+from puyun.metering.reading import Reading
+from puyun.metering.series import bounded, conclude
+from puyun.metering.shapes.openai import reader_at
 from puyun.metering.tokens import estimate
 from puyun.metering.usage import Usage
 from puyun.protocol import openai, sse
@@ -36,7 +37,7 @@ async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
     except (UpstreamLostError, UpstreamTimeoutError) as error:
         raise _broken(error) from None
     call.answered_at = perf_counter()
-    reading = _read_whole(call, body)
+    reading = _read_whole(call, lease, body)
     names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
     call.step(CallEvent.FINISH)
     settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger)
@@ -57,7 +58,12 @@ async def relay_stream(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
     answer = _answer_of(lease)
     options = call.admission.request.stream_options
     names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
-    events = StreamFilter(tier=call.tier, names=names, wants_usage=bool(options and options.include_usage))
+    events = StreamFilter(
+        tier=call.tier,
+        names=names,
+        wants_usage=bool(options and options.include_usage),
+        read=reader_at(lease.target.host),
+    )
     growing = Growing(call, ledger)
     broken: PuyunError | None = None
     try:
@@ -158,28 +164,24 @@ async def _left(call: Call, events: StreamFilter, ledger: LedgerWriter) -> None:
     call.exchange.end(b"")
 
 
-def _read_whole(call: Call, body: bytes) -> Reading:
+def _read_whole(call: Call, lease: Lease, body: bytes) -> Reading:
     """Usage of a whole answer. Raises PuyunError when the body is not an answer at all."""
     try:
         answer = openai.decode_answer(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise upstream_error("The upstream provider's answer was not understood.") from None
-    if answer.usage is not None:
-        return read_openai(answer.usage)
-    if answer.choices is None and answer.data is None:
+    reported = None if answer.usage is None else reader_at(lease.target.host)(answer.usage)
+    if reported is not None and reported.usage.total:
+        return reported
+    if answer.usage is None and answer.choices is None and answer.data is None:
         raise upstream_error("The upstream provider's answer was not understood.")
     said = b"".join(bytes(choice) for choice in answer.choices or ())
-    output = estimate(len(said), ascii_only=said.isascii())
-    return _within_hold(call, Reading(Usage(input=_input_estimate(call), output=output), Flag.ESTIMATED))
+    counted = Usage(input=_input_estimate(call), output=estimate(len(said), ascii_only=said.isascii()))
+    return _within_hold(call, conclude(reported, counted))
 
 
 def _within_hold(call: Call, reading: Reading) -> Reading:
-    """What we only guess never costs more than what was held for it (policy 13)."""
-    if not reading.flags & Flag.ESTIMATED:
-        return reading
-    usage = reading.usage
-    bounded = Usage(input=min(usage.input, call.admission.input_held), output=min(usage.output, call.output_held))
-    return Reading(bounded, reading.flags)
+    return bounded(reading, call.admission.input_held, call.output_held)
 
 
 def _input_estimate(call: Call) -> int:

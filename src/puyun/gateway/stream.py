@@ -4,14 +4,14 @@ Bytes pass untouched wherever they can. Held back are usage and `[DONE]`, becaus
 completes before its settle is durable (I12).
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
 from puyun.catalog.model import Tier
-from puyun.metering.reading import Reading, read_openai
-from puyun.metering.record import Flag
+from puyun.metering.reading import Reading, Report
+from puyun.metering.series import Series, conclude
+from puyun.metering.shapes.openai import read_openai
 from puyun.metering.tokens import estimate
 from puyun.metering.usage import NO_USAGE, Usage
 from puyun.protocol import openai, sse
@@ -20,13 +20,22 @@ from puyun.protocol import openai, sse
 class StreamFilter:
     """Feed the provider's bytes, get the bytes the client should have now."""
 
-    def __init__(self, *, tier: Tier, names: openai.Rename, wants_usage: bool) -> None:
+    def __init__(
+        self,
+        *,
+        tier: Tier,
+        names: openai.Rename,
+        wants_usage: bool,
+        read: Callable[[Report], Reading] = read_openai,
+    ) -> None:
         self._splitter = sse.EventSplitter()
         self._tier = tier
         self._names = names
         self._renames = names.upstream != names.public
         self._wants_usage = wants_usage
-        self._report: Mapping[str, Any] | None = None
+        self._read = read
+        self._reports = Series()
+        self._produced_when_reported = 0
         self._first = b""
         self._usage_event = b""
         self._ascii_size = 0
@@ -72,8 +81,9 @@ class StreamFilter:
             self.failed = True
             return b""
         if chunk.usage is not None:
-            self._report = chunk.usage
+            self._reports.add(self._read(chunk.usage))
             if not chunk.choices:
+                self._produced_when_reported = self.produced
                 self._usage_event = data
                 return b""
             if not self._wants_usage:
@@ -84,6 +94,8 @@ class StreamFilter:
             if choice.finish_reason is not None:
                 self.stopped = True
                 self.shortened = self.shortened or choice.finish_reason == "length"
+        if chunk.usage is not None:
+            self._produced_when_reported = self.produced
         first = not self._first
         if first:
             self._first = data
@@ -117,11 +129,9 @@ class StreamFilter:
 
     def close(self, input_estimate: int) -> Reading:
         """What was used: as reported, or else as counted from what was let through, and then it says so."""
-        if self._report is not None:
-            return read_openai(self._report)
-        if not self.said:
-            return Reading(NO_USAGE, Flag.ESTIMATED)
-        return Reading(Usage(input=input_estimate, output=self.produced), Flag.ESTIMATED)
+        counted = Usage(input=input_estimate, output=self.produced) if self.said else NO_USAGE
+        since = 0 if self.complete else self.produced - self._produced_when_reported
+        return conclude(self._reports.reading, counted, since=since)
 
     def usage_event(self, reading: Reading, cost: str) -> bytes:
         """What was used and what it cost, for a client that asked; empty for any other."""

@@ -1,11 +1,11 @@
-"""Reading a provider's usage report into disjoint buckets, whatever its shape and however wrong.
+"""A provider's usage report put into disjoint buckets: what a reading is, and the care that every dialect takes.
 
-Rules: ledger invariant I16; a bucket is never negative, never counted twice, and the sum is the provider's total, or
-the reading says ANOMALY and takes the cheaper side.
+Rules: ledger invariant I16, metering M1 to M10. The shapes themselves are in `metering.shapes`, one file a dialect.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, cast
+from collections.abc import Iterator, Mapping, Set as AbstractSet
+from numbers import Real
+from typing import Any, cast
 
 import msgspec
 
@@ -13,123 +13,54 @@ from puyun.metering.record import NO_FLAGS, Flag
 from puyun.metering.usage import Usage
 
 COUNT_MAX = 30_000_000
-"""No single call has more tokens of one kind; a larger number is a provider's mistake."""
+"""No single call has more tokens of one kind, nor more on one side; a larger number is a provider's mistake."""
+
+UNKNOWN_MAX = 8
+"""Names of unknown figures that a reading keeps."""
+
+NAME_MAX = 80
+
+_DEPTH_MAX = 4
+
+Report = Mapping[str, Any]
+"""A usage object as JSON gave it: whatever a provider felt like sending."""
+
+NOTHING: Report = {}
 
 
 class Reading(msgspec.Struct, frozen=True):
+    """`unknown`: names of figures that nobody knows how to charge, for the operator's log; they cost nothing."""
+
     usage: Usage
     flags: Flag = NO_FLAGS
+    unknown: tuple[str, ...] = ()
 
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=COUNT_MAX)]
+class Reader:
+    """Takes figures out of one report and remembers what was odd about them."""
 
-
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: Count | None = None
-    cache_write_tokens: Count | None = None
-    audio_tokens: Count | None = None
-
-
-class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: Count | None = None
-    audio_tokens: Count | None = None
-
-
-class _Report(msgspec.Struct):
-    """A report whose every number is sane."""
-
-    prompt_tokens: Count = 0
-    completion_tokens: Count = 0
-    total_tokens: Count = 0
-    prompt_cache_hit_tokens: Count | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-
-
-_NO_PROMPT_DETAILS = _PromptDetails()
-_NO_COMPLETION_DETAILS = _CompletionDetails()
-
-
-def read_openai(report: Mapping[str, Any]) -> Reading:
-    """Usage of the OpenAI dialect: prompt and completion contain their details.
-
-    Providers differ in whether reasoning lies inside completion_tokens; the total tells (the total rule). A report that
-    adds up is read at once, any other one number by number.
-    """
-    try:
-        sane = msgspec.convert(report, _Report)
-    except msgspec.ValidationError:
-        return _read_odd(report)
-    prompts = sane.prompt_tokens_details or _NO_PROMPT_DETAILS
-    completions = sane.completion_tokens_details or _NO_COMPLETION_DETAILS
-    prompt, completion = sane.prompt_tokens, sane.completion_tokens
-    cached = max(prompts.cached_tokens or 0, sane.prompt_cache_hit_tokens or 0)
-    written, audio = prompts.cache_write_tokens or 0, prompts.audio_tokens or 0
-    reasoning, audio_output = completions.reasoning_tokens or 0, completions.audio_tokens or 0
-    fresh, said = prompt - cached - written - audio, completion - reasoning - audio_output
-    if fresh < 0 or said < 0 or sane.total_tokens not in (0, prompt + completion):
-        return _read_odd(report)
-    return Reading(
-        Usage(
-            input=fresh,
-            cached_input=cached,
-            cache_write=written,
-            audio=audio,
-            output=said,
-            reasoning=reasoning,
-            audio_output=audio_output,
-        )
-    )
-
-
-def _read_odd(report: Mapping[str, Any]) -> Reading:
-    """A report with a number that cannot be, or that does not add up."""
-    reader = _Reader()
-    prompt = reader.count(report, "prompt_tokens")
-    completion = reader.count(report, "completion_tokens")
-    total = reader.count(report, "total_tokens")
-    prompts = _details(report, "prompt_tokens_details")
-    completions = _details(report, "completion_tokens_details")
-    cached = max(reader.count(prompts, "cached_tokens"), reader.count(report, "prompt_cache_hit_tokens"))
-    cached = reader.part(cached, prompt)
-    written = reader.part(reader.count(prompts, "cache_write_tokens"), prompt - cached)
-    audio = reader.part(reader.count(prompts, "audio_tokens"), prompt - cached - written)
-    reasoning = reader.count(completions, "reasoning_tokens")
-    outside = total == prompt + completion + reasoning and reasoning > 0
-    if not outside:
-        reasoning = reader.part(reasoning, completion)
-        if total and total != prompt + completion:
-            reader.anomaly()
-    audio_output = reader.part(reader.count(completions, "audio_tokens"), completion - (0 if outside else reasoning))
-    output = completion - audio_output - (0 if outside else reasoning)
-    usage = Usage(
-        input=prompt - cached - written - audio,
-        cached_input=cached,
-        cache_write=written,
-        audio=audio,
-        output=output,
-        reasoning=reasoning,
-        audio_output=audio_output,
-    )
-    return Reading(usage, reader.flags)
-
-
-class _Reader:
     def __init__(self) -> None:
         self.flags = NO_FLAGS
+        self.unknown: tuple[str, ...] = ()
 
     def anomaly(self) -> None:
         self.flags |= Flag.ANOMALY
 
-    def count(self, report: Mapping[str, Any], name: str) -> int:
-        """A token count; anything but a sane whole number counts as 0 and is flagged, absence is not."""
-        value = report.get(name)
-        if value is None:
-            return 0
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= COUNT_MAX:
-            self.anomaly()
-            return 0
-        return value
+    def count(self, report: Report, *names: str) -> int:
+        """A token count. Names of one thing are read as one: the largest counts, they are never added.
+
+        Anything but a sane whole number counts as 0 and is flagged; absence and null are 0.
+        """
+        most = 0
+        for name in names:
+            value = report.get(name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= COUNT_MAX:
+                self.anomaly()
+                continue
+            most = max(most, value)
+        return most
 
     def part(self, value: int, whole: int) -> int:
         """A detail can't exceed what it is a detail of."""
@@ -138,7 +69,49 @@ class _Reader:
             return max(whole, 0)
         return value
 
+    def writes(self, total: int, breakdown: Report) -> tuple[int, int]:
+        """Tokens written to a cache for five minutes and for an hour.
 
-def _details(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        The breakdown repeats the total; it is never added to it. Where they contradict each other, the total counts and
+        as little of it as possible is of the dearer kind.
+        """
+        five, hour = (self.count(breakdown, f"ephemeral_{name}_input_tokens") for name in ("5m", "1h"))
+        if not total or five + hour == total:
+            return five, hour
+        if five or hour:
+            self.anomaly()
+            hour = min(hour, max(total - five, 0))
+        return total - hour, hour
+
+    def notice(self, report: Report, known: AbstractSet[str]) -> None:
+        """Figures under names that the dialect does not have: they may cost the operator something."""
+        if report.keys() <= known:
+            return
+        for name in report.keys() - known:
+            for place in _figures(name, report[name], _DEPTH_MAX):
+                self.flags |= Flag.UNKNOWN
+                self.unknown = tuple(sorted({*self.unknown, place[:NAME_MAX]}))[:UNKNOWN_MAX]
+
+    def reading(self, usage: Usage) -> Reading:
+        possible = usage.at_most(COUNT_MAX, COUNT_MAX)
+        if possible is not usage:
+            self.anomaly()
+        return Reading(possible, self.flags, self.unknown)
+
+
+def part_of(report: Report, name: str) -> Report:
+    """An object within a report; an empty one where there is none."""
     value = report.get(name)
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+    return cast("Report", value) if isinstance(value, Mapping) else NOTHING
+
+
+def _figures(name: str, value: object, depth: int) -> Iterator[str]:
+    """Where in a value of an unknown name numbers other than 0 stand."""
+    if isinstance(value, Mapping) and depth:
+        for inner, content in cast("Report", value).items():
+            yield from _figures(f"{name}.{inner}", content, depth - 1)
+    elif isinstance(value, list) and depth:
+        for content in cast("list[object]", value):
+            yield from _figures(name, content, depth - 1)
+    elif not isinstance(value, bool) and isinstance(value, Real) and value:
+        yield name

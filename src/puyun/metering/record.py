@@ -19,6 +19,8 @@ class Flag(IntFlag):
     """Usage came to more than the hold and the wallet could pay; the operator absorbed the rest."""
     UNPRICED = 8
     """A bucket had tokens but no rate; it was not charged."""
+    UNKNOWN = 16
+    """The provider reported a figure that no bucket stands for; it was not charged."""
 
 
 NO_FLAGS = Flag(0)

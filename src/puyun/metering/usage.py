@@ -37,5 +37,19 @@ class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     def total(self) -> int:
         return self.input_tokens + self.output_tokens
 
+    def at_most(self, inputs: int, outputs: int) -> "Usage":
+        """No more than so many tokens on either side; the buckets that come last lose theirs first."""
+        if self.input_tokens <= inputs and self.output_tokens <= outputs:
+            return self
+        return Usage(**_first(self, INPUT_BUCKETS, inputs), **_first(self, OUTPUT_BUCKETS, outputs))
+
+
+def _first(usage: Usage, buckets: tuple[str, ...], most: int) -> dict[str, int]:
+    kept: dict[str, int] = {}
+    for bucket in buckets:
+        kept[bucket] = min(getattr(usage, bucket), max(most, 0))
+        most -= kept[bucket]
+    return kept
+
 
 NO_USAGE = Usage()

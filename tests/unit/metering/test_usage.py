@@ -15,3 +15,11 @@ def test_totals_count_each_bucket_once() -> None:
     usage = Usage(**{bucket: 10**place for place, bucket in enumerate(BUCKETS)})
     assert (usage.input_tokens, usage.output_tokens, usage.total) == (111111, 111000000, 111111111)
     assert NO_USAGE.total == 0
+
+
+def test_the_buckets_that_come_last_lose_theirs_first() -> None:
+    usage = Usage(input=5, cached_input=4, image_input=3, output=2, audio_output=1)
+    assert usage.at_most(12, 3) is usage
+    assert usage.at_most(8, 3) == Usage(input=5, cached_input=3, output=2, audio_output=1)
+    assert usage.at_most(12, 1) == Usage(input=5, cached_input=4, image_input=3, output=1)
+    assert usage.at_most(-1, 0) == NO_USAGE

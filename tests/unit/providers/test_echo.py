@@ -4,8 +4,8 @@ import msgspec
 import pytest
 from hypothesis import given, strategies as st
 
-from puyun.metering.reading import read_openai
 from puyun.metering.record import NO_FLAGS
+from puyun.metering.shapes.openai import read_openai
 from puyun.protocol.sse import EventSplitter, payload
 from puyun.providers import echo
 

@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from puyun.metering.reading import COUNT_MAX, Reading, _read_odd, read_openai
+from puyun.metering.reading import COUNT_MAX, Reading
 from puyun.metering.record import NO_FLAGS, Flag
+from puyun.metering.shapes.openai import _read_any, read_gemini_openai, read_openai, reader_at
 from puyun.metering.usage import Usage
 
 SHAPES = """
@@ -98,7 +99,34 @@ at the limit
 details that are no details
   {"prompt_tokens": 5, "completion_tokens": 6, "prompt_tokens_details": [1, 2], "completion_tokens_details": "many"}
   input=5 output=6
-what we do not know is left alone
+other details of a prediction are part of the output
+  {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14, "completion_tokens_details": {"rejected_prediction_tokens": 3}}
+  input=5 output=9
+images that the provider counts apart
+  {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59, "prompt_tokens_details": {"image_tokens": 40}}
+  input=10 image_input=40 output=9
+writes that are kept for an hour
+  {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59, "prompt_tokens_details": {"cache_creation_input_tokens": 30, "cache_creation": {"ephemeral_1h_input_tokens": 20, "ephemeral_5m_input_tokens": 10}}}
+  input=20 cache_write=10 cache_write_1h=20 output=9
+the same writes told in two places
+  {"prompt_tokens": 50, "completion_tokens": 9, "total_tokens": 59, "cache_creation_input_tokens": 30, "prompt_tokens_details": {"cache_creation_tokens": 30}}
+  input=20 cache_write=30 output=9
+a breakdown of writes that is not their sum
+  {"prompt_tokens": 50, "completion_tokens": 9, "prompt_tokens_details": {"cache_write_tokens": 30, "cache_creation": {"ephemeral_1h_input_tokens": 25, "ephemeral_5m_input_tokens": 10}}}
+  input=20 cache_write=10 cache_write_1h=20 output=9 anomaly
+hits and misses that are not the prompt
+  {"prompt_tokens": 50, "completion_tokens": 9, "prompt_cache_hit_tokens": 20, "prompt_cache_miss_tokens": 20}
+  input=30 cached_input=20 output=9 anomaly
+an unknown figure
+  {"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11, "video_seconds": 3}
+  input=5 output=6 unknown
+an unknown detail, deep down
+  {"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11, "prompt_tokens_details": {"cached_tokens": 1, "extra": [{"n": 2}]}}
+  input=4 cached_input=1 output=6 unknown
+an unknown zero
+  {"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11, "video_seconds": 0, "completion_tokens_details": {"more": 0}}
+  input=5 output=6
+what we do not know and is no figure is left alone
   {"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11, "cost": 0.5, "queue_time": "now", "x_groq": {"id": null}}
   input=5 output=6
 """
@@ -112,12 +140,55 @@ def rows() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(("report", "expected"), [row[1:] for row in rows()], ids=[row[0] for row in rows()])
 def test_shape(report: str, expected: str) -> None:
     words = expected.split()
-    flags = Flag.ANOMALY if "anomaly" in words else NO_FLAGS
+    flags = Flag.ANOMALY if "anomaly" in words else Flag.UNKNOWN if "unknown" in words else NO_FLAGS
     buckets = {name: int(count) for name, _, count in (word.partition("=") for word in words) if count}
     decoded = msgspec.json.decode(report)
-    assert read_openai(decoded) == Reading(Usage(**buckets), flags)
-    assert _read_odd(decoded) == read_openai(decoded)
+    reading = read_openai(decoded)
+    assert msgspec.structs.replace(reading, unknown=()) == Reading(Usage(**buckets), flags)
+    assert bool(reading.unknown) is ("unknown" in words)
+    assert _read_any(decoded) == read_openai(decoded)
 
 
 def test_the_limit_is_above_the_largest_context() -> None:
     assert COUNT_MAX >= 10_000_000
+
+
+def test_the_names_of_unknown_figures_are_told_and_bounded() -> None:
+    report = {f"meter_{n}" + "x" * 100: n for n in range(20)}
+    reading = read_openai(report | {"deep": {"a": {"b": [1.5, True]}}})
+    assert len(reading.unknown) == 8
+    assert max(map(len, reading.unknown)) == 80
+    assert read_openai({"deep": {"a": {"b": [1.5, True]}}}).unknown == ("deep.a.b",)
+
+
+@pytest.mark.parametrize(
+    ("report", "buckets"),
+    [
+        ({"prompt_tokens": 758, "completion_tokens": 102, "total_tokens": 1725}, (758, 102, 865)),
+        ({"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": 11}, (5, 6, 0)),
+        (
+            {
+                "prompt_tokens": 5,
+                "completion_tokens": 6,
+                "total_tokens": 18,
+                "completion_tokens_details": {"reasoning_tokens": 7},
+            },
+            (5, 6, 7),
+        ),
+    ],
+)
+def test_thoughts_that_only_the_total_tells_of(report: dict[str, int], buckets: tuple[int, int, int]) -> None:
+    usage, flags = read_gemini_openai(report).usage, read_gemini_openai(report).flags
+    assert ((usage.input, usage.output, usage.reasoning), flags) == (buckets, NO_FLAGS)
+
+
+def test_a_total_that_cannot_be_adds_no_thoughts() -> None:
+    for total in (10**9, -1, "many", True):
+        reading = read_gemini_openai({"prompt_tokens": 5, "completion_tokens": 6, "total_tokens": total})
+        assert (reading.usage, reading.flags) == (Usage(input=5, output=6), Flag.ANOMALY)
+
+
+def test_the_host_tells_who_reads() -> None:
+    assert reader_at("generativelanguage.googleapis.com") is read_gemini_openai
+    assert reader_at("europe-west4-aiplatform.googleapis.com") is read_gemini_openai
+    assert reader_at("api.openai.com") is reader_at("googleapis.com.evil.example") is reader_at("") is read_openai
