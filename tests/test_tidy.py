@@ -277,13 +277,16 @@ def test_what_is_silenced_says_why() -> None:
 
 
 def test_unit_tests_stand_where_their_module_does() -> None:
-    """`tests/unit/ledger/test_book.py` tests `puyun/ledger/book.py`, or a module of that name further down, or `docs`."""
+    """`tests/unit/ledger/test_book.py`, or `test_book_limits.py`, tests `puyun/ledger/book.py`, or a module of that name
+    further down, or a document.
+    """
     found: list[str] = []
     for path in sorted((TESTS / "unit").rglob("test_*.py")):
         package = path.parent.relative_to(TESTS / "unit")
         places = [ROOT / "bench"] if package.name == "bench" else [SRC / package, ROOT / "docs"]
+        modules = {module.stem for place in places for module in place.rglob("*") if module.suffix in {"", ".py"}}
         name = path.stem.removeprefix("test_")
-        if not any([*place.rglob(f"{name}.py"), *place.rglob(name)] for place in places):
+        if not any(name == module or name.startswith(f"{module}_") for module in modules):
             found.append(str(path.relative_to(ROOT)))
     assert found == []
 
