@@ -17,11 +17,12 @@ from puyun.ledger.command import (
     Posted,
     Reason,
     Refused,
+    Reserve,
     Settle,
     Settled,
 )
 from puyun.ledger.hold import ENDING, HoldEvent
-from puyun.ledger.posting import Line, Transaction, effect
+from puyun.ledger.posting import Effect, Line, Transaction, effect
 
 
 @dataclass(slots=True)
@@ -99,6 +100,8 @@ class Book:
                 return self._grow(wallet, command)
             case Post():
                 return self._post(wallet, command)
+            case Reserve():
+                return self._set_aside(wallet, command.amount)
 
     def _hold(self, wallet: Wallet, command: Hold) -> Held | Refused:
         place = (command.org, command.call)
@@ -160,21 +163,51 @@ class Book:
         place = (command.org, command.ref)
         if place in self.posted:
             return self.posted[place]
-        paid = sum(effect(line)[0] for line in command.lines)
-        bonus = sum(effect(line)[1] for line in command.lines)
-        if wallet.bonus + bonus < 0 or (paid + bonus < 0 and wallet.available + paid + bonus < 0):
-            return Refused(Reason.CREDIT, -(paid + bonus), wallet.available)
-        if wallet.balance + paid + bonus > WALLET_MAX:
-            return Refused(Reason.LIMIT, paid + bonus, WALLET_MAX - wallet.balance)
-        wallet.paid += paid
-        wallet.bonus += bonus
+        change = effect(*command.lines)
+        released = command.released
+        refused = self._beyond(wallet, change, released)
+        if refused is not None:
+            return refused
+        wallet.paid += change.paid
+        wallet.bonus += change.bonus
+        wallet.open_invoices += change.invoiced
+        wallet.held -= released
         wallet.last += 1
         self._posts.append(
-            Transaction(command.org, wallet.last, command.entry, command.lines, command.ref, command.note)
+            Transaction(command.org, wallet.last, command.entry, command.lines, command.ref, command.note, command.by)
         )
         posted = Posted(wallet.last, wallet.balance)
         self.posted[place] = posted
         return posted
+
+    @staticmethod
+    def _beyond(wallet: Wallet, change: Effect, released: int) -> Refused | None:
+        """Why a posting may not be made: bonus pays no debts of paid money, and held money stays (I4, I21)."""
+        own = wallet.paid + wallet.credit_limit
+        if released > wallet.held:
+            return Refused(Reason.NO_HOLD, released, wallet.held)
+        if change.available + released < 0 and wallet.available + change.available + released < 0:
+            return Refused(Reason.CREDIT, -change.available, wallet.available)
+        if wallet.bonus + change.bonus < 0:
+            return Refused(Reason.CREDIT, -change.bonus, wallet.bonus)
+        if change.paid < 0 and own + change.paid < 0:
+            return Refused(Reason.CREDIT, -change.paid, max(own, 0))
+        if wallet.open_invoices + change.invoiced < 0:
+            return Refused(Reason.OWED, -change.invoiced, wallet.open_invoices)
+        if wallet.balance + change.paid + change.bonus > WALLET_MAX:
+            return Refused(Reason.LIMIT, change.paid + change.bonus, WALLET_MAX - wallet.balance)
+        return None
+
+    @staticmethod
+    def _set_aside(wallet: Wallet, amount: int) -> Held | Refused:
+        if wallet.frozen and amount > 0:
+            return Refused(Reason.FROZEN, amount)
+        if wallet.available < amount:
+            return Refused(Reason.CREDIT, amount, wallet.available)
+        if wallet.held + amount < 0:
+            return Refused(Reason.NO_HOLD, -amount, wallet.held)
+        wallet.held += amount
+        return Held(max(amount, 0), wallet.available)
 
     def _short(self, wallet: Wallet, key: int, amount: int) -> Refused | None:
         if wallet.frozen:

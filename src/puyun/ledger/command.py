@@ -40,18 +40,38 @@ class Settle(msgspec.Struct, frozen=True):
     rated: int
 
 
+class Reserve(msgspec.Struct, frozen=True):
+    """Put `amount` aside for a payout that is on its way, or give it back (below zero). Nothing has moved: no posting."""
+
+    org: int
+    amount: int
+
+
 class Post(msgspec.Struct, frozen=True):
-    """Money in or out other than by a call: a top-up, a bonus, an adjustment. `ref` is its idempotency key."""
+    """Money in or out other than by a call: a top-up, a bonus, an adjustment. `ref` is its idempotency key.
+
+    `released` of what was put aside is given back in the same step; `by` is who did it, `note` why.
+    """
 
     org: int
     entry: Entry
     lines: tuple[Line, ...]
     ref: str
     note: str = ""
+    by: str = ""
+    released: int = 0
+
+
+class Act(msgspec.Struct, frozen=True):
+    """The idempotency key of an act, who does it, and why; all three stay with its posting."""
+
+    ref: str
+    by: str = ""
+    why: str = ""
 
 
 class Reason(StrEnum):
-    """Why the ledger said no."""
+    """Why the ledger said no. From `AMOUNT` on: why a template made no posting (docs/concepts/ledger.md)."""
 
     CREDIT = "credit"
     BUDGET = "budget"
@@ -60,6 +80,17 @@ class Reason(StrEnum):
     NO_HOLD = "no_hold"
     FINISHED = "finished"
     LIMIT = "limit"
+    AMOUNT = "amount"
+    WHY = "why"
+    NOTHING = "nothing"
+    CHARGED = "charged"
+    PAID_IN = "paid_in"
+    OWED = "owed"
+    ENDED = "ended"
+    USED = "used"
+    EXPIRED = "expired"
+    CURRENCY = "currency"
+    SECOND_PERSON = "second_person"
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -96,5 +127,5 @@ class Posted(msgspec.Struct, frozen=True):
     balance: int
 
 
-Command = Hold | Grow | Settle | Post
+Command = Hold | Grow | Settle | Post | Reserve
 Outcome = Held | Refused | Settled | Posted

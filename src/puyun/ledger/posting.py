@@ -1,8 +1,10 @@
 """Journal lines. A line that does not balance cannot be written down."""
 
+from typing import NamedTuple
+
 import msgspec
 
-from puyun.ledger.chart import ALLOWED, BONUS, PAID, Entry, family
+from puyun.ledger.chart import ALLOWED, BONUS, INVOICES, PAID, Entry, family
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -28,13 +30,32 @@ class Transaction(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...]
     ref: str = ""
     note: str = ""
+    by: str = ""
 
 
-def effect(line: Line) -> tuple[int, int]:
-    """What a line does to (paid, bonus)."""
-    paid = (line.amount if line.credit == PAID else 0) - (line.amount if line.debit == PAID else 0)
-    bonus = (line.amount if line.credit == BONUS else 0) - (line.amount if line.debit == BONUS else 0)
-    return paid, bonus
+class Effect(NamedTuple):
+    """What lines do to a wallet's row."""
+
+    paid: int
+    bonus: int
+    invoiced: int
+
+    @property
+    def available(self) -> int:
+        return self.paid + self.bonus - self.invoiced
+
+
+def effect(*lines: Line) -> Effect:
+    """A credit raises paid and bonus; a debit raises what is invoiced and not paid yet."""
+    return Effect(
+        sum(_credited(line, PAID) for line in lines),
+        sum(_credited(line, BONUS) for line in lines),
+        -sum(_credited(line, INVOICES) for line in lines),
+    )
+
+
+def _credited(line: Line, account: str) -> int:
+    return (line.amount if line.credit == account else 0) - (line.amount if line.debit == account else 0)
 
 
 def allowed(entry: Entry, debit: str, credit: str) -> bool:

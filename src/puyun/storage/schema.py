@@ -235,6 +235,7 @@ wallet = Table(
     _count("bonus"),
     _count("held"),
     _count("credit_limit"),
+    _count("credit_peak"),
     _count("open_invoices"),
     Column("frozen", Small, nullable=False, server_default=text("0")),
     _count("last"),
@@ -302,6 +303,7 @@ posting_key = Table(
     Column("org", Id, primary_key=True),
     Column("ref", Text, primary_key=True),
     Column("number", Id, nullable=False),
+    _text("created_by"),
     **CLUSTERED,
 )
 

@@ -4,8 +4,8 @@ import pytest
 
 from puyun.kit.money import WALLET_MAX
 from puyun.ledger.book import Book, Budget, Wallet
-from puyun.ledger.chart import BONUS, GOODWILL, PAID, PROMO, Entry, processor
-from puyun.ledger.command import Command, Grow, Held, Hold, Outcome, Post, Posted, Refused, Settle, Settled
+from puyun.ledger.chart import BONUS, GOODWILL, INVOICES, PAID, PROMO, Entry, bank, processor
+from puyun.ledger.command import Command, Grow, Held, Hold, Outcome, Post, Posted, Refused, Reserve, Settle, Settled
 from puyun.ledger.hold import Status
 from puyun.ledger.posting import Line
 
@@ -17,6 +17,9 @@ POSTS = {
     "forgive": (Entry.ADJUSTMENT, GOODWILL, PAID),
     "take": (Entry.ADJUSTMENT, PAID, GOODWILL),
     "ungift": (Entry.ADJUSTMENT, BONUS, GOODWILL),
+    "invoice": (Entry.INVOICE, INVOICES, PAID),
+    "paid": (Entry.INVOICE_PAID, bank("main"), INVOICES),
+    "payout": (Entry.PAYOUT, PAID, processor("manual")),
 }
 
 
@@ -25,8 +28,12 @@ def command(words: list[str]) -> Command:
     call = ord(name[0])
     if verb in POSTS:
         entry, debit, credit = POSTS[verb]
-        return Post(ORG, entry, (Line(debit, credit, int(rest[0])),), ref=name)
+        amount = int(rest[0])
+        released = amount if entry is Entry.PAYOUT else 0
+        return Post(ORG, entry, (Line(debit, credit, amount),), ref=name, released=released)
     match verb, rest:
+        case "aside", [amount]:
+            return Reserve(ORG, int(amount))
         case "hold", [amount]:
             return Hold(ORG, call, KEY, int(amount), 1, "flex")
         case "grow", [amount]:
@@ -205,11 +212,48 @@ SCRIPTS = {
         wallet paid=100 bonus=10
         hold a 60          | held 60, 50 left
         take x 51          | refused credit 51 50
-        ungift y 11        | refused credit 11 50
+        ungift y 11        | refused credit 11 10
         ungift y 10        | posted 1, 100 left
         take x 40          | posted 2, 60 left
         take z 1           | refused credit 1 0
         settle a 60        | took 60, 0 of it bonus, 0 left, transaction 3
+    """,
+    "bonus pays no debts of paid money": """
+        wallet paid=10 bonus=90
+        take x 11          | refused credit 11 10
+        take x 10          | posted 1, 90 left
+    """,
+    "what is put aside for a payout is held until the payout ends": """
+        wallet paid=100 bonus=10
+        hold a 40          | held 40, 70 left
+        aside _ 71         | refused credit 71 70
+        aside _ 60         | held 60, 10 left
+        hold b 11          | refused credit 11 10
+        take x 50          | refused credit 50 10
+        payout p 60        | posted 1, 50 left
+        payout p 60        | posted 1, 50 left
+        aside _ 10         | held 10, 0 left
+        aside _ -10        | held 0, 10 left
+        aside _ -51        | refused no_hold 51 40
+        payout q 41        | refused no_hold 41 40
+        settle a 40        | took 40, 10 of it bonus, 10 left, transaction 2
+    """,
+    "a frozen wallet puts nothing aside, and takes back what it had": """
+        wallet paid=100
+        aside _ 60         | held 60, 40 left
+        freeze
+        aside _ 1          | refused frozen 1 0
+        aside _ -60        | held 0, 100 left
+    """,
+    "an invoice moves the debt and nothing else": """
+        wallet paid=-30 credit_limit=50
+        hold a 20          | held 20, 0 left
+        invoice i 30       | posted 1, 0 left
+        hold b 1           | refused credit 1 0
+        invoice j 1        | posted 2, 1 left
+        paid k 32          | refused owed 32 31
+        paid k 31          | posted 3, 1 left
+        hold b 31          | held 31, 0 left
     """,
     "calls that end in one commit share a transaction": """
         wallet paid=100
