@@ -272,6 +272,11 @@ def test_a_prompt_that_is_no_json_is_the_caller_s_fault(prompt: bytes) -> None:
         assert error.status == 400  # noqa: PT017 - what a provider would take may pass, nothing else may
 
 
+def test_what_is_no_chat_is_held_for_as_one_message() -> None:
+    body = b'{"model":"m","prompt":"hi","max_tokens":1}'
+    assert admitted(body, endpoint=COMPLETION).input_held == len(body) // 2 + PER_MESSAGE
+
+
 def test_an_embedding_has_no_output() -> None:
     found = admitted({"model": "vec", "input": ["a", "b"]}, endpoint=EMBEDDING)
     assert (found.output_held, found.output_most) == (0, 0)

@@ -225,6 +225,19 @@ def test_no_seat_no_call() -> None:
     play([answers(OK, OK)], scene, seats=1)
 
 
+def test_what_a_lease_gives_back_serves_the_next_call() -> None:
+    async def scene(stage: Stage, servers: list[Server]) -> None:
+        for _ in range(3):
+            lease = await stage.open()
+            assert lease.answer is not None
+            await lease.answer.read_all(100)
+            lease.release(stage.pool)
+            assert lease.answer is None
+        assert servers[0].connections == 1
+
+    play([answers(OK, OK, OK)], scene)
+
+
 def test_nobody_listens_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
     async def scene(stage: Stage, servers: list[Server]) -> None:
         stage.seats.targets = {1: nowhere(stage.call.sold.candidates[0])}

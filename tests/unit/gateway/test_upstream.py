@@ -260,6 +260,32 @@ def test_silence_before_the_first_byte_times_out() -> None:
     play(Server(answers(b"")), scene)
 
 
+def test_silence_on_a_connection_that_is_used_again_times_out_too() -> None:
+    async def scene(server: Server, connections: Pool) -> None:
+        first = await ask(server, connections)
+        await whole(first)
+        connections.release(server.target(), first)
+        again = await ask(server, connections)
+        assert again is first
+        connections.sweep(asyncio.get_running_loop().time() + PATIENCE + 1)
+        with pytest.raises(UpstreamTimeoutError):
+            await again.response()
+
+    play(Server(answers(OK)), scene)
+
+
+def test_what_was_released_is_forgotten() -> None:
+    async def scene(server: Server, connections: Pool) -> None:
+        kept, dropped = await ask(server, connections), await ask(server, connections)
+        await whole(kept)
+        assert connections._busy == {kept, dropped}
+        for connection in (kept, dropped):
+            connections.release(server.target(), connection)
+        assert connections._busy == set()
+
+    play(Server(answers(OK)), scene)
+
+
 def test_silence_in_the_middle_times_out_whoever_waits() -> None:
     async def scene(server: Server, connections: Pool) -> None:
         connection = await connections.open(server.target())
