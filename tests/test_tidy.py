@@ -38,9 +38,12 @@ MONEY = (
     "src/puyun/storage/ledger/store.py",
     "src/puyun/storage/prices.py",
     "src/puyun/storage/receipts.py",
+    "src/puyun/storage/reports",
     "src/puyun/storage/usage.py",
     "src/puyun/storage/wallets.py",
     "src/puyun/cli/money.py",
+    "src/puyun/cli/prices",
+    "src/puyun/cli/reports",
 )
 """Where amounts are worked out: no float may come near them."""
 

@@ -62,6 +62,12 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
     ] = "USD"
 
 
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    notice_days: Annotated[
+        int, Meta(ge=0, le=365, description="days between announcing a dearer price and its start; 0 asks for none")
+    ] = 0
+
+
 class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     path: Annotated[
         str, Meta(description="GGUF file of the embedded demonstration model; empty for the packaged one")
@@ -77,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     upstream: Upstream = Upstream()
     limits: Limits = Limits()
     brand: Brand = Brand()
+    prices: Prices = Prices()
     local_model: LocalModel = LocalModel()
 
     @property
@@ -92,6 +99,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "upstream": Upstream,
     "limits": Limits,
     "brand": Brand,
+    "prices": Prices,
     "local_model": LocalModel,
 }
 

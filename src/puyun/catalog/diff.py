@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
-from puyun.catalog.model import CatalogFile, Deployment, Model, Price, Provider
+from puyun.catalog.model import CatalogFile, Cost, Deployment, Model, Price, Provider
 from puyun.kit.clock import Instant, format_instant
 from puyun.kit.money import format_price
 
 _Named = TypeVar("_Named", Provider, Deployment, Model)
+_Dated = TypeVar("_Dated", Price, Cost)
 
 
 class FieldChange(msgspec.Struct, frozen=True):
@@ -29,16 +30,16 @@ class Change(msgspec.Struct, frozen=True):
     fields: tuple[FieldChange, ...] = ()
 
 
-class PriceStep(msgspec.Struct, frozen=True):
-    """A wanted price with its start resolved, and what its cell costs just before that start (None: no price)."""
+class Step(msgspec.Struct, Generic[_Dated], frozen=True):
+    """A wanted price or cost with its start resolved, and the amount of its cell just before that start (None: none)."""
 
-    price: Price
+    wanted: _Dated
     effective_from: Instant
     before: int | None
 
     @property
     def changes(self) -> bool:
-        return self.price.amount != self.before
+        return self.wanted.amount != self.before
 
 
 class Diff(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,21 +50,30 @@ class Diff(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[Model, ...] = ()
     changes: tuple[Change, ...] = ()
     """One for each of the entries above."""
-    steps: tuple[PriceStep, ...] = ()
+    steps: tuple[Step[Price], ...] = ()
     """One for each price row to add."""
+    cost_steps: tuple[Step[Cost], ...] = ()
+    """One for each row of the operator's own costs to add."""
 
     @property
     def prices(self) -> tuple[Price, ...]:
         """The rows to add; `effective_from` is never None and never in the past."""
-        return tuple(msgspec.structs.replace(step.price, effective_from=step.effective_from) for step in self.steps)
+        return tuple(msgspec.structs.replace(step.wanted, effective_from=step.effective_from) for step in self.steps)
+
+    @property
+    def costs(self) -> tuple[Cost, ...]:
+        """The same of costs."""
+        return tuple(
+            msgspec.structs.replace(step.wanted, effective_from=step.effective_from) for step in self.cost_steps
+        )
 
     @property
     def empty(self) -> bool:
-        return not self.changes and not self.steps
+        return not self.changes and not self.steps and not self.cost_steps
 
 
 def diff(current: CatalogFile, wanted: CatalogFile, now: Instant) -> Diff:
-    """`current.prices` holds, per cell, the row in force and the announced ones, in the order they take effect."""
+    """`current.prices` and `.costs` hold, per cell, the row in force and the announced ones, in the order they take effect."""
     providers, provider_changes = _upserts("provider", current.providers, wanted.providers)
     deployments, deployment_changes = _upserts("deployment", current.deployments, wanted.deployments)
     models, model_changes = _upserts("model", current.models, wanted.models)
@@ -72,37 +82,39 @@ def diff(current: CatalogFile, wanted: CatalogFile, now: Instant) -> Diff:
         deployments=deployments,
         models=models,
         changes=(*provider_changes, *deployment_changes, *model_changes),
-        steps=tuple(step for step in price_steps(current.prices, wanted.prices, now) if step.changes),
+        steps=tuple(step for step in dated_steps(current.prices, wanted.prices, now) if step.changes),
+        cost_steps=tuple(step for step in dated_steps(current.costs, wanted.costs, now) if step.changes),
     )
 
 
-def price_steps(current: Iterable[Price], wanted: Iterable[Price], now: Instant) -> list[PriceStep]:
-    """What the wanted prices mean from `now` on, cell by cell, in time order.
+def dated_steps(current: Iterable[_Dated], wanted: Iterable[_Dated], now: Instant) -> list[Step[_Dated]]:
+    """What the wanted prices or costs mean from `now` on, cell by cell, in time order.
 
-    A price without a start holds until the first dated one of its cell; of those whose start has passed only the
+    One without a start holds until the first dated one of its cell; of those whose start has passed only the
     latest still counts, and it counts from now: what was sold yesterday was sold at yesterday's price.
     """
-    booked: defaultdict[tuple[str, str, str], list[Price]] = defaultdict(list)
+    booked: defaultdict[tuple[str, ...], list[_Dated]] = defaultdict(list)
     for row in current:
         booked[cell(row)].append(row)
-    asked: defaultdict[tuple[str, str, str], list[Price]] = defaultdict(list)
+    asked: defaultdict[tuple[str, ...], list[_Dated]] = defaultdict(list)
     for price in wanted:
         asked[cell(price)].append(price)
-    steps: list[PriceStep] = []
+    steps: list[Step[_Dated]] = []
     for key, prices in asked.items():
         timeline = [(starts(row), row.amount) for row in booked[key]]
         for effective_from, price in _still_to_come(prices, now):
             before = amount_at(timeline, effective_from)
-            steps.append(PriceStep(price, effective_from, before))
+            steps.append(Step(price, effective_from, before))
             timeline.append((effective_from, price.amount))
     return steps
 
 
-def cell(price: Price) -> tuple[str, str, str]:
-    return price.model, price.tier, price.meter
+def cell(entry: Price | Cost) -> tuple[str, ...]:
+    """What a row replaces another one of."""
+    return (entry.model, entry.tier, entry.meter) if isinstance(entry, Price) else (entry.deployment, entry.meter)
 
 
-def starts(price: Price) -> int:
+def starts(price: Price | Cost) -> int:
     """When a price takes effect; one without a start has always been in force."""
     return -1 if price.effective_from is None else price.effective_from
 
@@ -115,10 +127,12 @@ def amount_at(timeline: Sequence[tuple[int, int | None]], moment: int) -> int | 
 
 def describe(changes: Diff) -> list[str]:
     """One line per change: `+ model gpt-4o`, `~ price gpt-4o flex input 2.50 → 2.75 from 2026-12-01T00:00:00Z`."""
-    return [_entry_line(change) for change in changes.changes] + [_price_line(step) for step in changes.steps]
+    return [_entry_line(change) for change in changes.changes] + [
+        _dated_line(step) for step in (*changes.steps, *changes.cost_steps)
+    ]
 
 
-def _still_to_come(prices: Iterable[Price], now: Instant) -> list[tuple[Instant, Price]]:
+def _still_to_come(prices: Iterable[_Dated], now: Instant) -> list[tuple[Instant, _Dated]]:
     ordered = sorted(prices, key=starts)
     begun = [(now, price) for price in ordered if starts(price) <= now]
     return begun[-1:] + [(Instant(starts(price)), price) for price in ordered if starts(price) > now]
@@ -160,13 +174,13 @@ def _entry_line(change: Change) -> str:
     return f"~ {change.noun} {change.name} {fields}"
 
 
-def _price_line(step: PriceStep) -> str:
-    price = step.price
-    what = f"price {price.model} {price.tier} {price.meter}"
-    announced = price.effective_from is not None and price.effective_from == step.effective_from
+def _dated_line(step: Step[Price] | Step[Cost]) -> str:
+    wanted = step.wanted
+    what = " ".join(("price" if isinstance(wanted, Price) else "cost", *cell(wanted)))
+    announced = wanted.effective_from is not None and wanted.effective_from == step.effective_from
     since = f" from {format_instant(step.effective_from)}" if announced else ""
-    if price.amount is None:
+    if wanted.amount is None:
         return f"- {what} {format_price(step.before or 0)} withdrawn{since}"
     if step.before is None:
-        return f"+ {what} {format_price(price.amount)}{since}"
-    return f"~ {what} {format_price(step.before)} → {format_price(price.amount)}{since}"
+        return f"+ {what} {format_price(wanted.amount)}{since}"
+    return f"~ {what} {format_price(step.before)} → {format_price(wanted.amount)}{since}"

@@ -2,25 +2,26 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from puyun.catalog.diff import starts
 from puyun.catalog.field import WITHDRAWN
-from puyun.catalog.layout import price_path
-from puyun.catalog.model import METERS, TIERS, CatalogFile, Deployment, Model, Price, Provider, Tier
+from puyun.catalog.layout import cost_path, price_path
+from puyun.catalog.model import METERS, TIERS, CatalogFile, Cost, Deployment, Model, Price, Provider, Tier
 from puyun.kit.clock import Instant, format_instant
 from puyun.kit.money import format_price
 
 
 def canonical(file: CatalogFile) -> CatalogFile:
-    """The same catalogue in the order in which it is written: by name; prices by offer, start and meter."""
+    """The same catalogue in the order in which it is written: by name; prices and costs by start and meter."""
     return CatalogFile(
         providers=tuple(sorted(file.providers, key=lambda entry: entry.name)),
         deployments=tuple(sorted(file.deployments, key=lambda entry: entry.name)),
         models=tuple(sorted(file.models, key=lambda entry: entry.name)),
         prices=tuple(sorted(file.prices, key=_price_order)),
+        costs=tuple(sorted(file.costs, key=lambda cost: (cost.deployment, starts(cost), METERS.index(cost.meter)))),
     )
 
 
@@ -41,7 +42,14 @@ def to_toml(file: CatalogFile, notes: Mapping[str, str] | None = None) -> str:
     for price in file.prices:
         offers[price.model, price.tier, price.effective_from].append(price)
     for (model, tier, since), prices in offers.items():
-        blocks.append(_block("prices", notes.get(price_path(model, tier, since)), _price_pairs(prices)))
+        head = {"model": _literal(model), "tier": _literal(tier)}
+        blocks.append(_block("prices", notes.get(price_path(model, tier, since)), _dated_pairs(head, prices)))
+    costs: defaultdict[tuple[str, int | None], list[Cost]] = defaultdict(list)
+    for cost in file.costs:
+        costs[cost.deployment, cost.effective_from].append(cost)
+    for (deployment, since), rows in costs.items():
+        head = {"deployment": _literal(deployment)}
+        blocks.append(_block("costs", notes.get(cost_path(deployment, since)), _dated_pairs(head, rows)))
     return "\n".join(blocks)
 
 
@@ -64,13 +72,13 @@ def _pairs(entry: Provider | Deployment | Model) -> dict[str, str]:
     }
 
 
-def _price_pairs(prices: list[Price]) -> dict[str, str]:
-    first = prices[0]
-    pairs = {"model": _literal(first.model), "tier": _literal(first.tier)}
-    for price in prices:
-        pairs[price.meter] = _literal(WITHDRAWN if price.amount is None else format_price(price.amount))
-    if first.effective_from is not None:
-        pairs["from"] = format_instant(Instant(first.effective_from))
+def _dated_pairs(head: Mapping[str, str], rows: Sequence[Price | Cost]) -> dict[str, str]:
+    """The entry of rows that differ in their meters alone."""
+    pairs = dict(head)
+    for row in rows:
+        pairs[row.meter] = _literal(WITHDRAWN if row.amount is None else format_price(row.amount))
+    if rows[0].effective_from is not None:
+        pairs["from"] = format_instant(Instant(rows[0].effective_from))
     return pairs
 
 

@@ -9,13 +9,13 @@ import msgspec
 
 from puyun.catalog import field
 from puyun.catalog.fault import CatalogErrors, Fault, nearest
-from puyun.catalog.layout import Layout, Lines, price_path
-from puyun.catalog.model import METERS, CatalogFile, Deployment, Dialect, Kind, Model, Price, Provider, Tier
+from puyun.catalog.layout import Layout, Lines, cost_path, price_path
+from puyun.catalog.model import METERS, CatalogFile, Cost, Deployment, Dialect, Kind, Model, Price, Provider, Tier
 
 _Named = TypeVar("_Named", Provider, Deployment, Model)
 _Readers = Mapping[str, Callable[[object], object]]
 
-_SECTIONS = ("providers", "deployments", "models", "prices")
+_SECTIONS = ("providers", "deployments", "models", "prices", "costs")
 _PER_MINUTE = field.whole_number(1, 10**12)
 _PROVIDER: _Readers = {
     "name": field.name,
@@ -50,6 +50,11 @@ _PRICE: _Readers = {
     "from": field.moment,
     **dict.fromkeys(METERS, field.price),
 }
+_COST: _Readers = {
+    "deployment": field.name,
+    "from": field.moment,
+    **dict.fromkeys(METERS, field.price),
+}
 
 
 def parse(text: str, source: str = "catalogue") -> CatalogFile:
@@ -68,7 +73,8 @@ def parse(text: str, source: str = "catalogue") -> CatalogFile:
         providers=reading.named("providers", Provider, _PROVIDER),
         deployments=reading.named("deployments", Deployment, _DEPLOYMENT),
         models=reading.named("models", Model, _MODEL),
-        prices=reading.prices(),
+        prices=tuple(_price(values, meter) for values, meter in reading.dated("prices", _PRICE, ["model", "tier"])),
+        costs=tuple(_cost(values, meter) for values, meter in reading.dated("costs", _COST, ["deployment"])),
     )
     if reading.faults:
         raise CatalogErrors(source, reading.faults)
@@ -136,25 +142,25 @@ class _Reading:
                 seen.setdefault(name, table.lines.of("name"))
         return tuple(found)
 
-    def prices(self) -> tuple[Price, ...]:
-        """One Price per meter, in the order of the file and of METERS."""
-        found: list[Price] = []
+    def dated(self, section: str, readers: _Readers, required: list[str]) -> list[tuple[Mapping[str, object], str]]:
+        """The values of an entry once for each of its meters, in the order of the file and of METERS."""
+        found: list[tuple[Mapping[str, object], str]] = []
         seen: dict[tuple[object, ...], int | None] = {}
-        for table in self.tables("prices"):
-            values = self._values(table, _PRICE, ["model", "tier"])
+        for table in self.tables(section):
+            values = self._values(table, readers, required)
             if values is None:
                 continue
             meters = [meter for meter in METERS if meter in values]
             if not meters:
                 self._fault(table, "", f"no meter is priced; expected at least one of {', '.join(METERS)}")
             for meter in meters:
-                cell = (values["model"], values["tier"], meter, values.get("from"))
+                cell = (*(values[key] for key in required), meter, values.get("from"))
                 if cell in seen:
                     self._fault(table, meter, f"a second price of this meter; the first is on line {seen[cell]}")
                 else:
                     seen[cell] = table.lines.of(meter)
-                    found.append(_price(values, meter))
-        return tuple(found)
+                    found.append((values, meter))
+        return found
 
     def _values(self, table: _Table, readers: _Readers, required: Iterable[str]) -> dict[str, object] | None:
         """The entry's typed values, or None when any of them is at fault."""
@@ -189,12 +195,23 @@ def _price(values: Mapping[str, object], meter: str) -> Price:
     )
 
 
+def _cost(values: Mapping[str, object], meter: str) -> Cost:
+    return Cost(
+        deployment=cast("str", values["deployment"]),
+        meter=meter,
+        amount=cast("int | None", values[meter]),
+        effective_from=cast("int | None", values.get("from")),
+    )
+
+
 def _path(section: str, at: int, raw: Mapping[str, object]) -> str:
     """`models.gpt-4o` when the entry says its name, else its number."""
     try:
+        since = field.moment(raw["from"]) if "from" in raw else None
+        if section == "costs":
+            return cost_path(field.name(raw["deployment"]), since)
         if section != "prices":
             return f"{section}.{field.name(raw['name'])}"
-        since = field.moment(raw["from"]) if "from" in raw else None
         return price_path(field.name(raw["model"]), str(_PRICE["tier"](raw["tier"])), since)
     except (KeyError, ValueError):
         return f"{section}[{at + 1}]"

@@ -58,5 +58,13 @@ def _left_open(value: str) -> str:
 
 def price_path(model: str, tier: str, effective_from: int | None = None) -> str:
     """How faults name a `[[prices]]` entry: `prices.gpt-4o.flex`, and from when if it says so."""
-    since = "" if effective_from is None else f"@{format_instant(Instant(effective_from))}"
-    return f"prices.{model}.{tier}{since}"
+    return f"prices.{model}.{tier}{_since(effective_from)}"
+
+
+def cost_path(deployment: str, effective_from: int | None = None) -> str:
+    """The same for a `[[costs]]` entry: `costs.gpt-4o@openai`."""
+    return f"costs.{deployment}{_since(effective_from)}"
+
+
+def _since(effective_from: int | None) -> str:
+    return "" if effective_from is None else f"@{format_instant(Instant(effective_from))}"

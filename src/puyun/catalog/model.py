@@ -94,6 +94,15 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     """An Instant; None means now."""
 
 
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider asks the operator for one meter of a deployment: micro-units per million tokens, None: unknown."""
+
+    deployment: str
+    meter: str
+    amount: int | None
+    effective_from: int | None = None
+
+
 class CatalogFile(msgspec.Struct, frozen=True, kw_only=True):
     """A whole catalogue file, parsed and free of contradictions."""
 
@@ -101,3 +110,4 @@ class CatalogFile(msgspec.Struct, frozen=True, kw_only=True):
     deployments: tuple[Deployment, ...] = ()
     models: tuple[Model, ...] = ()
     prices: tuple[Price, ...] = ()
+    costs: tuple[Cost, ...] = ()

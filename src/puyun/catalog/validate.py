@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from puyun.catalog.diff import PriceStep, amount_at, cell, price_steps, starts
+from puyun.catalog.diff import Step, amount_at, dated_steps, starts
 from puyun.catalog.fault import Fault, FaultKind
-from puyun.catalog.layout import price_path
-from puyun.catalog.model import CatalogFile, Dialect, Kind, Model, Tier
+from puyun.catalog.layout import cost_path, price_path
+from puyun.catalog.model import CatalogFile, Dialect, Kind, Model, Price, Tier
 from puyun.kit.clock import Instant, format_instant
 from puyun.kit.money import format_price
 
@@ -24,7 +24,7 @@ def check(file: CatalogFile, existing: CatalogFile | None, now: Instant) -> list
     `existing.prices` as for `diff.diff`. An entry may refer to one that the file does not repeat.
     """
     known = existing or _EMPTY
-    steps = price_steps(known.prices, file.prices, now)
+    steps = dated_steps(known.prices, file.prices, now)
     models = {model.name: model for model in (*known.models, *file.models)}
     return [
         *_references(file, known),
@@ -50,6 +50,9 @@ def _references(file: CatalogFile, known: CatalogFile) -> Iterator[Fault]:
     for offer, since in dict.fromkeys(((price.model, price.tier), price.effective_from) for price in file.prices):
         if offer[0] not in models:
             yield Fault(None, f"{price_path(*offer, since)}.model", _missing("model", offer[0]))
+    for name, since in dict.fromkeys((cost.deployment, cost.effective_from) for cost in file.costs):
+        if name not in deployments:
+            yield Fault(None, f"{cost_path(name, since)}.deployment", _missing("deployment", name))
 
 
 def _addresses(file: CatalogFile) -> Iterator[Fault]:
@@ -70,7 +73,7 @@ def _unsold(file: CatalogFile, known: CatalogFile) -> Iterator[Fault]:
 
 
 def _incomplete_offers(
-    file: CatalogFile, known: CatalogFile, models: dict[str, Model], steps: list[PriceStep], now: Instant
+    file: CatalogFile, known: CatalogFile, models: dict[str, Model], steps: list[Step[Price]], now: Instant
 ) -> Iterator[Fault]:
     """Each offer the file prices, looked at now and whenever one of its prices changes."""
     offers: defaultdict[_Offer, defaultdict[str, _Timeline]] = defaultdict(lambda: defaultdict(list))
@@ -78,7 +81,7 @@ def _incomplete_offers(
     for row in known.prices:
         offers[row.model, row.tier][row.meter].append((starts(row), row.amount))
     for step in steps:
-        offers[step.price.model, step.price.tier][step.price.meter].append((step.effective_from, step.price.amount))
+        offers[step.wanted.model, step.wanted.tier][step.wanted.meter].append((step.effective_from, step.wanted.amount))
     for offer, price in asked.items():
         model = models.get(price.model)
         if model is None:
@@ -104,13 +107,13 @@ def _lacking(kind: Kind, priced: set[str]) -> str:
     return "output" if kind is Kind.CHAT and "output" not in priced else ""
 
 
-def _implausible(steps: Iterable[PriceStep]) -> Iterator[Fault]:
+def _implausible(steps: Iterable[Step[Price]]) -> Iterator[Fault]:
     for step in steps:
-        old, new = step.before, step.price.amount
+        old, new = step.before, step.wanted.amount
         if old is None or new is None or (new <= old * PLAUSIBLE and old <= new * PLAUSIBLE):
             continue
-        model, tier, meter = cell(step.price)
-        where = f"{price_path(model, tier, step.price.effective_from)}.{meter}"
+        price = step.wanted
+        where = f"{price_path(price.model, price.tier, price.effective_from)}.{price.meter}"
         message = (
             f"{format_price(old)} → {format_price(new)} is a change by more than {PLAUSIBLE} times; "
             "prices are per million tokens. If it is meant, apply it with --force"

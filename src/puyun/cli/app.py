@@ -13,7 +13,7 @@ from puyun.cli.failure import Exit, Failure, of_error
 from puyun.cli.keys import key_app
 from puyun.cli.output import say
 from puyun.cli.people import org_app, user_app
-from puyun.cli.prices import price_app
+from puyun.cli.prices.sheets import price_app
 from puyun.cli.reports.receipts import receipt_app
 from puyun.kit.errors import PuyunError
 

@@ -1,14 +1,14 @@
 """puyun catalog …"""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from puyun.cli import opening, output
-from puyun.cli.failure import Exit, Failure, usage
+from puyun.cli import opening, output, parsing
+from puyun.cli.failure import Exit, Failure
 from puyun.cli.opening import Config, Data, Json
+from puyun.cli.prices import guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,20 +40,23 @@ def catalog_apply(
     from puyun.storage.catalog import apply_diff, load_catalog
     from puyun.system.clock import SystemClock
 
-    text, source = _text(file)
+    text, source = parsing.text_of(file)
     wanted = _parsed(text, source)
     now = SystemClock().now()
+    settings = opening.settings(data, config)
     with opening.writing(data, config, create=True) as connection:
         current = load_catalog(connection, now)
         faults = _checked(text, wanted, current, now)
         if refused := refusals(faults, force=force):
             raise _broken(source, refused)
         changes = diff(current, wanted, now)
+        faults += guard.slips([step.wanted for step in changes.steps], settings, now)
+        guard.ask_notice(connection, changes.prices, settings, now, override=force and bool(why))
         if not dry_run:
             apply_diff(connection, changes, who="cli", reason=why, now=now)
     lines = describe(changes)
     for fault in faults:
-        if fault.kind is FaultKind.WARNING:
+        if fault.kind is not FaultKind.BROKEN:
             output.say(f"{source}: {fault}")
     if as_json:
         output.emit_json({"applied": not dry_run, "changes": lines, "warnings": [str(fault) for fault in faults]})
@@ -70,7 +73,7 @@ def catalog_check(file: File, *, data: Data = None, config: Config = None, as_js
     from puyun.storage.catalog import load_catalog
     from puyun.system.clock import SystemClock
 
-    text, source = _text(file)
+    text, source = parsing.text_of(file)
     now = SystemClock().now()
     current: CatalogFile | None = None
     if opening.settings(data, config).database_path.exists():
@@ -128,20 +131,6 @@ def catalog_import_prices(
     else:
         target.write_text(text, "utf-8")
         output.say(f"Written to {target}. Next: puyun catalog check {target}")
-
-
-def _text(file: Path) -> tuple[str, str]:
-    """The text of a file and what to call it."""
-    try:
-        if str(file) == "-":
-            return sys.stdin.read(), "stdin"
-        return file.read_text("utf-8"), str(file)
-    except FileNotFoundError as error:
-        raise Failure(
-            f"There is no file {file}.", "A catalogue is read from a file or -.", "Check the path.", Exit.NOT_FOUND
-        ) from error
-    except UnicodeDecodeError as error:
-        raise usage(f"{file} is no text: {error}.", "a catalogue file in UTF-8") from error
 
 
 def _parsed(text: str, source: str) -> "CatalogFile":

@@ -75,6 +75,11 @@ _ADVICE = {
     "tier_not_allowed": ("A key may use only the tiers of its organization.", "puyun org set ORG --tiers test,flex"),
     "model_not_found": ("Only models of the catalogue can be named.", "See them: puyun catalog export"),
     "invalid_meter": ("A price belongs to a meter.", "See the prices there are: puyun price list"),
+    "price_in_force": (
+        "A price that is in force, or about to be, is replaced and never undone.",
+        "puyun price set MODEL TIER METER AMOUNT",
+    ),
+    "already_revoked": ("An announcement is called off once.", "See it: puyun price history MODEL"),
     "credit_in_use": ("An available amount never goes below zero.", "Top up first: puyun topup ORG AMOUNT"),
     "reference_reused": (
         "An idempotency key names one posting, so that repeating a command never pays twice.",

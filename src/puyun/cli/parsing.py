@@ -1,8 +1,10 @@
 """What people type, read once into typed values; a mistake is exit 2 and says what was expected."""
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from puyun.cli.failure import usage
+from puyun.cli.failure import not_found, usage
 from puyun.kit.clock import Instant, parse_instant
 from puyun.kit.money import MoneyError, parse_amount, parse_price
 
@@ -57,3 +59,15 @@ def tiers(text: str) -> tuple["Tier", ...]:
 def names(text: str | None) -> tuple[str, ...]:
     """`a, b` -> (a, b)."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def text_of(file: Path) -> tuple[str, str]:
+    """The text of a file, or of stdin for `-`, and what messages call it."""
+    try:
+        if str(file) == "-":
+            return sys.stdin.read(), "stdin"
+        return file.read_text("utf-8"), str(file)
+    except FileNotFoundError as error:
+        raise not_found("file", str(file), "Check the path; - reads stdin.") from error
+    except UnicodeDecodeError as error:
+        raise usage(f"{file} is no text: {error}.", "a file in UTF-8") from error

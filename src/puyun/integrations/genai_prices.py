@@ -178,8 +178,8 @@ SOURCES = (
     ),
 )
 
-_RECORDS = {record.id: record for record in records}
-_OPENROUTER = {model.id: model for model in _RECORDS["openrouter"].models}
+RECORDS = {record.id: record for record in records}
+_OPENROUTER = {model.id: model for model in RECORDS["openrouter"].models}
 
 
 class _Pick(msgspec.Struct, frozen=True):
@@ -243,7 +243,7 @@ def _picks(now: datetime) -> Iterator[_Pick]:
     """Rules 1 to 5, source by source."""
     for source in SOURCES:
         families: defaultdict[str, list[tuple[tuple[Decimal, ...], int, _Pick]]] = defaultdict(list)
-        for info in _RECORDS[source.record].models:
+        for info in RECORDS[source.record].models:
             pick = _pick(source, info, now)
             if pick is not None:
                 family, version, day = _generation(pick.name)
@@ -294,7 +294,7 @@ def _reachable(info: genai.ModelInfo, at: datetime) -> list[genai.ModelPrice]:
     return [*found, info.prices[0].prices]
 
 
-def _amounts(info: genai.ModelInfo, at: datetime) -> dict[str, list[Decimal]]:
+def amounts(info: genai.ModelInfo, at: datetime) -> dict[str, list[Decimal]]:
     """Dollars per million tokens by meter: every amount that a call of that day can meet."""
     amounts: defaultdict[str, list[Decimal]] = defaultdict(list)
     for prices in _reachable(info, at):
@@ -325,7 +325,7 @@ def _prices(pick: _Pick, markup: Mapping[Tier, Fraction], now: Instant) -> Itera
         moments.append((from_datetime(begins), begins))
     dollars: dict[str, Decimal | None] = {}
     for effective_from, moment in moments:
-        dearest = {meter: max(amounts) for meter, amounts in _amounts(pick.info, moment).items()}
+        dearest = {meter: max(amounts) for meter, amounts in amounts(pick.info, moment).items()}
         dollars = {**dict.fromkeys(dollars), **dearest}
         for tier, factor in markup.items():
             for meter, cost in dollars.items():
@@ -354,7 +354,7 @@ def _why(info: genai.ModelInfo, now: datetime) -> str:
     """Nothing for a plain price; else what the dearest one was chosen from."""
     spread = [
         f"{meter} {min(dollars)} to {max(dollars)}"
-        for meter, dollars in _amounts(info, now).items()
+        for meter, dollars in amounts(info, now).items()
         if min(dollars) != max(dollars)
     ]
     if not spread:

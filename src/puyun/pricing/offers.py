@@ -76,9 +76,8 @@ def list_offers(models: Iterable[Model], book: PriceBook, *, revision: int, now:
 def _next_changes(book: PriceBook, now: Instant) -> dict[tuple[str, Tier], Change]:
     """The soonest announced change of each offer. Of rows with one start the later row wins, as in the book."""
     found: defaultdict[tuple[str, Tier], dict[Instant, dict[str, int | None]]] = defaultdict(dict)
-    for row in book.by_id.values():
-        if row.effective_from > now:
-            found[row.model, row.tier].setdefault(row.effective_from, {})[row.meter] = row.amount
+    for row in book.announced(now):
+        found[row.model, row.tier].setdefault(row.effective_from, {})[row.meter] = row.amount
     return {offer: Change(start := min(starts), starts[start]) for offer, starts in found.items()}
 
 

@@ -20,6 +20,14 @@ FALLBACK = {
 so it stands further up."""
 
 
+class Revocation(msgspec.Struct, frozen=True):
+    """An announced price that was called off before it began, by whom and why."""
+
+    at: Instant
+    by: str = ""
+    reason: str = ""
+
+
 class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the book. `amount`: micro-units per million tokens, None from when the price is withdrawn."""
 
@@ -32,6 +40,7 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Instant
     created_by: str = ""
     reason: str = ""
+    revoked: Revocation | None = None
 
 
 class Rate(msgspec.Struct, frozen=True):
@@ -68,15 +77,16 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 class PriceBook:
-    """Immutable. Of rows with the same start the one with the higher id wins, so an undo is just a newer row."""
+    """Immutable. Of rows with the same start the one with the higher id wins; a revoked row never takes effect."""
 
     def __init__(self, rows: Iterable[PriceRow]) -> None:
         cells: defaultdict[tuple[str, Tier], defaultdict[str, list[PriceRow]]] = defaultdict(lambda: defaultdict(list))
         self.by_id: dict[int, PriceRow] = {}
-        """Every row, in the order in which they take effect."""
+        """Every row, revoked ones too, in the order in which they take effect."""
         for row in sorted(rows, key=lambda row: (row.effective_from, row.id)):
-            cells[row.model, row.tier][row.meter].append(row)
             self.by_id[row.id] = row
+            if row.revoked is None:
+                cells[row.model, row.tier][row.meter].append(row)
         self._cells = cells
 
     def offers(self) -> list[tuple[str, Tier]]:
@@ -112,11 +122,18 @@ class PriceBook:
 
     def upcoming(self, model: str, tier: Tier, now: Instant) -> list[PriceRow]:
         """Announced changes of an offer that have not begun, soonest first."""
-        rows = [row for row in self.by_id.values() if (row.model, row.tier) == (model, tier)]
-        return [row for row in rows if row.effective_from > now]
+        return [row for row in self.announced(now) if (row.model, row.tier) == (model, tier)]
+
+    def announced(self, now: Instant) -> list[PriceRow]:
+        """All of them, of every offer, in the order in which they take effect."""
+        return [row for row in self.by_id.values() if row.effective_from > now and row.revoked is None]
+
+    def with_rows(self, rows: Iterable[PriceRow]) -> "PriceBook":
+        """The book as it would be with these rows too."""
+        return PriceBook([*self.by_id.values(), *rows])
 
     def history(self, model: str) -> list[PriceRow]:
-        """Every row of a model, oldest first."""
+        """Every row of a model, revoked ones too, oldest first."""
         return [row for row in self.by_id.values() if row.model == model]
 
 

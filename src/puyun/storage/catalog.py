@@ -8,13 +8,14 @@ from sqlalchemy import Connection, Table, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from puyun.catalog.diff import Diff
-from puyun.catalog.model import CatalogFile, Deployment, Dialect, Kind, Model, Price, Provider
+from puyun.catalog.model import CatalogFile, Cost, Deployment, Dialect, Kind, Model, Price, Provider
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
+from puyun.pricing.costbook import CostRow
 from puyun.pricing.pricebook import PriceRow
 from puyun.storage import schema
 from puyun.storage.engine import bump
-from puyun.storage.prices import add_price, load_price_rows
+from puyun.storage.prices import add_cost, add_price, load_cost_rows, load_price_rows
 
 
 def load_catalog(connection: Connection, now: Instant) -> CatalogFile:
@@ -25,6 +26,7 @@ def load_catalog(connection: Connection, now: Instant) -> CatalogFile:
         deployments=_deployments(connection, names),
         models=_models(connection),
         prices=tuple(prices_from(load_price_rows(connection), now)),
+        costs=tuple(costs_from(load_cost_rows(connection), now)),
     )
 
 
@@ -32,13 +34,32 @@ def prices_from(rows: Iterable[PriceRow], now: Instant) -> list[Price]:
     """What a price book says of now and of what comes, cell by cell. A withdrawn price is absent unless announced."""
     cells: defaultdict[tuple[str, str, str], list[PriceRow]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: (row.effective_from, row.id)):
-        cells[row.model, row.tier, row.meter].append(row)
+        if row.revoked is None:
+            cells[row.model, row.tier, row.meter].append(row)
     found: list[Price] = []
     for _, history in sorted(cells.items()):
         begun = [row for row in history if row.effective_from <= now]
         if begun and begun[-1].amount is not None:
             found.append(_price(begun[-1], None))
         found += [_price(row, row.effective_from) for row in history if row.effective_from > now]
+    return found
+
+
+def costs_from(rows: Iterable[CostRow], now: Instant) -> list[Cost]:
+    """The same of the operator's costs."""
+    cells: defaultdict[tuple[str, str], list[CostRow]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.effective_from, row.id)):
+        cells[row.deployment, row.meter].append(row)
+    found: list[Cost] = []
+    for (deployment, meter), history in sorted(cells.items()):
+        begun = [row for row in history if row.effective_from <= now]
+        if begun and begun[-1].amount is not None:
+            found.append(Cost(deployment=deployment, meter=meter, amount=begun[-1].amount))
+        found += [
+            Cost(deployment=deployment, meter=meter, amount=row.amount, effective_from=row.effective_from)
+            for row in history
+            if row.effective_from > now
+        ]
     return found
 
 
@@ -62,6 +83,8 @@ def apply_diff(connection: Connection, diff: Diff, *, who: str, reason: str = ""
         _write_model(connection, model, deployments)
     for price in diff.prices:
         add_price(connection, price, who=who, reason=reason, now=now)
+    for cost in diff.costs:
+        add_cost(connection, cost, who=who, reason=reason, now=now)
     return bump(connection, "catalog")
 
 

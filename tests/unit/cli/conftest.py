@@ -8,8 +8,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from shop import Shop
 
 from puyun.cli.app import run
+from puyun.kit.ids import request_id
+from puyun.metering.usage import Usage
+from puyun.storage.engine import open_engine
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,17 @@ def puyun(data: Path, capsys: pytest.CaptureFixture[str]) -> Puyun:
         return Ended(code, out, err)
 
     return call
+
+
+@pytest.fixture
+def call(data: Path) -> str:
+    """A call that was sold; its request id."""
+    engine = open_engine(data / "puyun.db")
+    shop = Shop(engine, data / "puyun.db")
+    number = shop.sell(Usage(input=1234, cached_input=3, output=567))
+    shop.store.close()
+    engine.dispose()
+    return request_id(7, number)
 
 
 CATALOG = """

@@ -2,21 +2,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from shop import Shop
-
-from puyun.kit.ids import request_id
-from puyun.metering.usage import Usage
-from puyun.storage.engine import open_engine
-
-
-@pytest.fixture
-def call(data: Path) -> str:
-    engine = open_engine(data / "puyun.db")
-    shop = Shop(engine, data / "puyun.db")
-    number = shop.sell(Usage(input=1234, cached_input=3, output=567))
-    shop.store.close()
-    engine.dispose()
-    return request_id(7, number)
 
 
 def test_a_receipt_for_people_and_programs(puyun, call: str) -> None:

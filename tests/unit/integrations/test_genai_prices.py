@@ -28,7 +28,7 @@ def prices_of(model: str, file: CatalogFile) -> dict[tuple[Tier, str], int | Non
 
 def sold(info: genai.ModelInfo, monkeypatch: pytest.MonkeyPatch, now: Instant = NOW) -> list[Price]:
     """The Flex prices at cost of a shop whose vendor has this one model."""
-    monkeypatch.setitem(genai_prices._RECORDS, "openai", genai.Provider("openai", "OpenAI", "", models=[info]))
+    monkeypatch.setitem(genai_prices.RECORDS, "openai", genai.Provider("openai", "OpenAI", "", models=[info]))
     monkeypatch.setattr(genai_prices, "SOURCES", (OPENAI,))
     return list(starter({Tier.FLEX: Fraction(1)}, now).prices)
 
@@ -194,14 +194,14 @@ def test_a_change_that_has_begun_is_the_price() -> None:
             genai.ConditionalPrice(genai.StartDateConstraint(date(2026, 12, 1)), prices=priced(input_mtok=Decimal(4))),
         ]
     )
-    assert genai_prices._amounts(early, to_datetime(NOW))["input"] == [Decimal(2)]
-    assert genai_prices._amounts(early, to_datetime(DECEMBER))["input"] == [Decimal(4)]
+    assert genai_prices.amounts(early, to_datetime(NOW))["input"] == [Decimal(2)]
+    assert genai_prices.amounts(early, to_datetime(DECEMBER))["input"] == [Decimal(4)]
     assert genai_prices._changes(early, to_datetime(DECEMBER)) == []
 
 
 def test_prices_are_rounded_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
-        genai_prices._RECORDS,
+        genai_prices.RECORDS,
         "openai",
         genai.Provider("openai", "OpenAI", "", models=[info(priced(input_mtok=Decimal("0.0000011")))]),
     )
@@ -232,7 +232,7 @@ def test_only_the_newest_two_of_a_family(monkeypatch: pytest.MonkeyPatch) -> Non
     models = [
         info(priced(), id=name) for name in ("gpt-5", "gpt-5.1", "gpt-4", "gpt-5-mini", "gpt-5.1-2026-01-01", "o9-0101")
     ]
-    monkeypatch.setitem(genai_prices._RECORDS, "openai", genai.Provider("openai", "OpenAI", "", models=models))
+    monkeypatch.setitem(genai_prices.RECORDS, "openai", genai.Provider("openai", "OpenAI", "", models=models))
     monkeypatch.setattr(genai_prices, "SOURCES", (OPENAI,))
     file = starter({Tier.FLEX: Fraction(1)}, NOW)
     assert [model.name for model in file.models] == ["gpt-5.1", "gpt-5", "gpt-5-mini", "o9-0101"]

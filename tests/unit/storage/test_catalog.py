@@ -1,14 +1,15 @@
+import msgspec
 import pytest
 from sqlalchemy import Connection, Engine, select
 
 from puyun.catalog.diff import diff
-from puyun.catalog.model import CatalogFile, Deployment, Dialect, Kind, Model, Price, Provider, Tier
+from puyun.catalog.model import CatalogFile, Cost, Deployment, Dialect, Kind, Model, Price, Provider, Tier
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.storage import schema
 from puyun.storage.catalog import apply_diff, load_catalog
 from puyun.storage.engine import reading, writing
-from puyun.storage.prices import load_price_rows
+from puyun.storage.prices import load_cost_rows, load_price_rows
 
 NOW = Instant(1_000_000)
 
@@ -81,3 +82,28 @@ def test_a_broken_reference_rolls_everything_back(engine: Engine) -> None:
         apply(connection, file(price(5), deployments=("zz@p",)))
     with reading(engine) as connection:
         assert load_catalog(connection, NOW) == CatalogFile()
+
+
+def test_costs_are_dated_rows_like_prices(engine: Engine) -> None:
+    def priced(*costs: Cost) -> CatalogFile:
+        return msgspec.structs.replace(file(price(5)), costs=costs)
+
+    def cost(amount: int | None, start: int | None = None) -> Cost:
+        return Cost(deployment="a@p", meter="input", amount=amount, effective_from=start)
+
+    with writing(engine) as connection:
+        apply(connection, priced(cost(3), cost(2, NOW + 50)))
+        assert load_catalog(connection, NOW).costs == (cost(3), cost(2, NOW + 50))
+        before = apply(connection, priced(cost(3), cost(2, NOW + 50)))
+        assert apply(connection, priced(cost(4)), NOW + 10) == before + 1
+        later = Instant(NOW + 50)
+        assert load_catalog(connection, later).costs == (cost(2),)
+        apply(connection, priced(cost(None)), later)
+        assert load_catalog(connection, later).costs == ()
+        rows = load_cost_rows(connection)
+    assert [(row.amount, row.effective_from, row.created_by) for row in rows] == [
+        (3, NOW, "ada"),
+        (2, NOW + 50, "ada"),
+        (4, NOW + 10, "ada"),
+        (None, NOW + 50, "ada"),
+    ]

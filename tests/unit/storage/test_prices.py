@@ -3,11 +3,13 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from puyun.catalog.model import Price, Tier
-from puyun.kit.clock import Instant
+from puyun.kit.clock import SECOND, Instant
 from puyun.kit.errors import PuyunError
+from puyun.pricing.pricebook import PriceBook, Revocation
 from puyun.storage import schema
+from puyun.storage.catalog import prices_from
 from puyun.storage.engine import reading, writing
-from puyun.storage.prices import load_price_rows, set_price
+from puyun.storage.prices import load_price_rows, revoke_price, set_price
 
 NOW = Instant(1_000_000)
 
@@ -76,3 +78,32 @@ def test_the_database_refuses_to_rewrite_a_price(engine_with_model: Engine, act:
         set_price(connection, price(5), who="ada", now=NOW)
     with pytest.raises(IntegrityError, match="append-only"), writing(engine_with_model) as connection:
         connection.execute(act)
+
+
+def test_a_revoked_announcement_never_takes_effect_and_is_kept(engine_with_model: Engine) -> None:
+    with writing(engine_with_model) as connection:
+        set_price(connection, price(5), who="ada", now=NOW)
+        row = set_price(connection, price(9, start=NOW + 100 * SECOND), who="ada", now=NOW)
+        before = revision(connection)
+        revoke_price(connection, row.id, who="mia", reason="too dear", now=Instant(NOW + 70 * SECOND))
+        assert revision(connection) == before + 1
+        rows = load_price_rows(connection)
+        assert connection.execute(select(schema.price.c.amount)).scalars().all() == [5, 9]
+    book = PriceBook(rows)
+    rates = book.rates("m", Tier.FLEX, Instant(NOW + 200 * SECOND))
+    assert rates is not None
+    assert (rates.by_meter["input"].price, rates.until) == (5, None)
+    assert book.announced(NOW) == []
+    assert book.by_id[row.id].revoked == Revocation(Instant(NOW + 70 * SECOND), "mia", "too dear")
+    assert book.recorded(str(row.id)).by_meter["input"].price == 9, "what a record may name is kept for ever"
+    assert list(prices_from(rows, NOW)) == [price(5)]
+
+
+@pytest.mark.parametrize("after", [71, 200])
+def test_an_announcement_is_revoked_in_time_or_not_at_all(engine_with_model: Engine, after: int) -> None:
+    with writing(engine_with_model) as connection:
+        row = set_price(connection, price(9, start=NOW + 100 * SECOND), who="ada", now=NOW)
+    with writing(engine_with_model) as connection, pytest.raises(PuyunError, match="is in force from"):
+        revoke_price(connection, row.id, who="mia", now=Instant(NOW + after * SECOND))
+    with writing(engine_with_model) as connection, pytest.raises(PuyunError, match="No price has the id 99"):
+        revoke_price(connection, 99, who="mia", now=NOW)

@@ -27,7 +27,8 @@ class ModelPage:
             raise HTTPException(404)
         offers = [offer for offer in self._board.current().offers if offer.model.name == model.name]
         used = frozenset[str]().union(*(offer.own for offer in offers))
-        history = [row for row in source.book.history(model.name) if row.effective_from <= now]
+        rows = source.book.history(model.name)
+        history = [row for row in rows if row.effective_from <= now and row.revoked is None]
         context: dict[str, object] = {
             "model": model,
             "offers": offers,

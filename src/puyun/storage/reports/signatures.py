@@ -23,7 +23,7 @@ class Signer:
 
     def __init__(self, engine: Engine, data: Path, clock: Clock) -> None:
         self._engine = engine
-        self._path = data / KEY_FILE
+        self._path = data.joinpath(KEY_FILE)
         self._clock = clock
         self._stamp: tuple[int, int] | None = None
         self._key: SigningKey | None = None

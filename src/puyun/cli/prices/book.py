@@ -1,14 +1,18 @@
-"""puyun price …"""
+"""puyun price list, set, history, undo, rerate: the book, row by row."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from puyun.cli import opening, output, parsing
-from puyun.cli.failure import Failure, not_found, usage
+from puyun.cli.failure import Exit, not_found, usage
 from puyun.cli.opening import Config, Data, Json
+from puyun.cli.prices import guard
+from puyun.cli.prices.guard import By, Force, Why
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from puyun.catalog.model import Tier
     from puyun.kit.clock import Instant
     from puyun.pricing.pricebook import PriceBook, PriceRow
@@ -51,10 +55,9 @@ def price_set(
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Per million tokens; `none` withdraws the price.")],
     *,
     start: Annotated[str | None, typer.Option("--from", help="When it takes effect (UTC); now by default.")] = None,
-    why: Annotated[str, typer.Option(help="Reason, kept with the row.")] = "",
-    force: Annotated[
-        bool, typer.Option("--force", help="Yes, the price really changes by more than ten times.")
-    ] = False,
+    why: Why = "",
+    by: By = "cli",
+    force: Force = False,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -77,17 +80,59 @@ def price_set(
     now = SystemClock().now()
     if price.effective_from is not None and price.effective_from < now:
         raise usage(f"{start} has passed.", "a time to come: what was sold yesterday was sold at yesterday's price")
+    settings = opening.settings(data, config)
     with opening.writing(data, config) as connection:
         faults = check(CatalogFile(prices=(price,)), load_catalog(connection, now), now)
-        slips = [fault.message for fault in faults if fault.kind is FaultKind.IMPLAUSIBLE]
-        if slips and not force:
-            raise Failure(
-                slips[0].partition(";")[0] + ".",
-                "Prices are per million tokens; such a step is nearly always a slip of the unit.",
-                "Check the amount; if it is meant, run the command again with --force.",
-            )
-        row = set_price(connection, price, who="cli", reason=why, now=now)
+        steps = [fault for fault in faults if fault.kind is FaultKind.IMPLAUSIBLE]
+        guard.ask_slips([*steps, *guard.slips([price], settings, now)], force=force)
+        guard.ask_notice(connection, [price], settings, now, override=force and bool(why))
+        row = set_price(connection, price, who=by, reason=why, now=now)
     output.emit_one(_row(row), as_json=as_json)
+
+
+@price_app.command("undo")
+def price_undo(
+    number: Annotated[int, typer.Argument(metavar="ID", help="Id of an announced price; see `puyun price history`.")],
+    *,
+    why: Why = "",
+    by: By = "cli",
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Call off an announced price before it begins; until half a minute before, so that no server charges it."""
+    from puyun.storage.prices import revoke_price
+    from puyun.system.clock import SystemClock
+
+    with opening.writing(data, config) as connection:
+        row = revoke_price(connection, number, who=by, reason=why, now=SystemClock().now())
+        book = _load(connection)
+    output.emit_one(_row(book.by_id[row.id]), as_json=as_json)
+
+
+@price_app.command("rerate")
+def price_rerate(
+    request: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="The x-request-id of a call (req_…).")],
+    *,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Compute a past charge again, to the last unit, from its tokens and price rows; exit 6 if anything differs."""
+    from puyun.kit.ids import parse_request_id
+    from puyun.storage.reports.rerating import rerate
+
+    try:
+        org, call = parse_request_id(request)
+    except ValueError as error:
+        raise usage(f"{error}.", "the x-request-id of an answer") from error
+    with opening.reading(data, config) as connection:
+        found = rerate(connection, org, call)
+    if found is None:
+        raise not_found("call", request, "A call has a record as soon as it ended; see its x-request-id.")
+    output.emit_one({"request": request} | found.described(), as_json=as_json)
+    if found.differences:
+        raise typer.Exit(Exit.FAULTS)
 
 
 @price_app.command("history")
@@ -96,16 +141,20 @@ def price_history(model: Model, *, data: Data = None, config: Config = None, as_
     rows = [_row(row) for row in _book(data, config).history(model)]
     if not rows:
         raise not_found("price of a model", model, "See them: puyun price list")
-    columns = ("id", "tier", "meter", "price", "from", "set_at", "set_by", "why")
+    columns = ("id", "tier", "meter", "price", "from", "set_at", "set_by", "why", "revoked")
     output.emit(rows, {column: column.replace("_", " ") for column in columns}, as_json=as_json)
 
 
 def _book(data: Data, config: Config) -> "PriceBook":
+    with opening.reading(data, config) as connection:
+        return _load(connection)
+
+
+def _load(connection: "Connection") -> "PriceBook":
     from puyun.pricing.pricebook import PriceBook
     from puyun.storage.prices import load_price_rows
 
-    with opening.reading(data, config) as connection:
-        return PriceBook(load_price_rows(connection))
+    return PriceBook(load_price_rows(connection))
 
 
 def _offer(book: "PriceBook", model: str, tier: "Tier", now: "Instant") -> list[dict[str, object]]:
@@ -150,4 +199,6 @@ def _row(row: "PriceRow") -> dict[str, object]:
         "set_at": format_instant(row.created_at),
         "set_by": row.created_by,
         "why": row.reason,
+        "revoked": row.revoked
+        and {"at": format_instant(row.revoked.at), "by": row.revoked.by, "why": row.revoked.reason},
     }
