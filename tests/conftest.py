@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import text
 from stage.platform import Platform
+from stage.postgres import Postgres
+
+from puyun.storage.engine import open_engine, writing
+from puyun.storage.migrate import upgrade
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +31,19 @@ def own_platform(_own_platform: Platform) -> Platform:
     if not _own_platform.server.alive:
         _own_platform.restart()
     return _own_platform
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, one for each test process that needs it. `migrated` is a database to copy."""
+    with Postgres() as server:
+        engine = open_engine(server.create("migrated"))
+        upgrade(engine)
+        engine.dispose()
+        engine = open_engine(server.create("loose", "migrated"))
+        with writing(engine) as connection:
+            named = "SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'f'"
+            for table, name in connection.execute(text(named)).all():
+                connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
+        engine.dispose()
+        yield server

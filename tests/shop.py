@@ -19,7 +19,7 @@ from puyun.pricing.rate import rate
 from puyun.storage import schema
 from puyun.storage.engine import writing
 from puyun.storage.identity import create_key, create_organization
-from puyun.storage.ledger.store import LedgerStore
+from puyun.storage.ledger.opening import open_store
 from puyun.storage.prices import load_price_rows, set_price
 from puyun.storage.wallets import MoneyKind, top_up
 
@@ -34,7 +34,7 @@ class Shop:
         self.engine = engine
         self.clock = ManualClock(NOON)
         self.calls = CallSequence(0)
-        self.store = LedgerStore(database, self.clock, owner=1)
+        self.store = open_store(database, self.clock, 1)
         with writing(engine) as connection:
             self.models = {name: _model(connection, name) for name in ("m", "n")}
             for model, meter, amount in (("m", "input", "2.50"), ("m", "output", "10.00"), ("n", "input", "0.10")):

@@ -35,7 +35,7 @@ MONEY = (
     "src/puyun/metering",
     "src/puyun/pricing",
     "src/puyun/storage/audit.py",
-    "src/puyun/storage/ledger/store.py",
+    "src/puyun/storage/ledger/batch.py",
     "src/puyun/storage/prices.py",
     "src/puyun/storage/receipts.py",
     "src/puyun/storage/reports",

@@ -1,7 +1,11 @@
 """A database with wallets and nothing sold: what the ledger store alone needs, and what it has written."""
 
-from collections.abc import Iterable
-from pathlib import Path
+import re
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import psycopg
 
 from puyun.kit.clock import Instant, ManualClock
 from puyun.kit.ids import CallSequence
@@ -9,8 +13,9 @@ from puyun.ledger.command import Grow, Hold
 from puyun.ledger.hold import Status
 from puyun.metering.record import UsageRecord
 from puyun.metering.usage import Usage
-from puyun.storage.engine import connect_sqlite
-from puyun.storage.ledger.store import Ask, LedgerStore
+from puyun.storage.engine import Database, connect_postgres, connect_sqlite
+from puyun.storage.ledger.opening import open_store
+from puyun.storage.ledger.store import Ask
 
 NOON = Instant(1_795_608_000_000_000)
 """2026-11-25T12:00:00Z."""
@@ -25,16 +30,45 @@ _EVERYTHING = {
 }
 
 
-class Till:
-    """The store on a file, and SQL beside it. The keys of organization 7 are 70 to 79."""
+class Sql(Protocol):
+    """A connection that takes SQL as SQLite has it."""
 
-    def __init__(self, path: Path, owner: int = 1) -> None:
-        self.path = path
+    def execute(self, query: str, values: Sequence[object] = ..., /) -> sqlite3.Cursor | psycopg.Cursor: ...
+
+    def close(self) -> None: ...
+
+
+class _Postgres:
+    def __init__(self, url: str) -> None:
+        self._connection = connect_postgres(url)
+
+    def execute(self, query: str, values: Sequence[object] = (), /) -> psycopg.Cursor:
+        return self._connection.execute(re.sub(r"\?", "%s", query).encode(), values or None)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def sql(database: Database) -> Sql:
+    """A connection beside all of the product's own code. Names need not refer to rows that exist."""
+    if isinstance(database, str):
+        return _Postgres(database)
+    connection = connect_sqlite(database)
+    connection.execute("PRAGMA foreign_keys = OFF")
+    return connection
+
+
+class Till:
+    """The store on a database, and SQL beside it. The keys of organization 7 are 70 to 79."""
+
+    def __init__(self, database: Database, owner: int = 1) -> None:
+        self.database = database
         self.clock = ManualClock(NOON)
         self.calls = CallSequence(0)
-        self.store = LedgerStore(path, self.clock, owner)
-        self.sql = connect_sqlite(path)
-        self.sql.execute("PRAGMA foreign_keys = OFF")
+        self.store = open_store(database, self.clock, owner)
+        self.sql = sql(database)
+        known = "INSERT INTO owner (id, slot, started_at) VALUES (?, ?, 0) ON CONFLICT DO NOTHING"
+        self.sql.execute(known, (owner, owner))
 
     def close(self) -> None:
         self.store.close()

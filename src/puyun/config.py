@@ -19,6 +19,9 @@ from puyun.kit.errors import Blame, PuyunError
 
 ENV_PREFIX = "PUYUN_"
 
+SQLITE = "sqlite:///"
+POSTGRESQL = "postgresql://"
+
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -34,7 +37,13 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
-    url: Annotated[str, Meta(description="`sqlite:///PATH`; empty for `puyun.db` in the data directory")] = ""
+    url: Annotated[
+        str,
+        Meta(
+            description="`sqlite:///PATH`, or `postgresql://USER:PASSWORD@HOST/NAME` for several machines; empty for "
+            "`puyun.db` in the data directory"
+        ),
+    ] = ""
 
 
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +96,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local_model: LocalModel = LocalModel()
 
     @property
-    def database_path(self) -> Path:
-        """The SQLite file."""
-        named = self.database.url.removeprefix("sqlite:///")
-        return Path(named) if named else self.data / "puyun.db"
+    def database_place(self) -> Path | str:
+        """The SQLite file, or the URL of a PostgreSQL database."""
+        url = self.database.url
+        if url.startswith(POSTGRESQL):
+            return url
+        return Path(url.removeprefix(SQLITE)) if url else self.data / "puyun.db"
 
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -195,11 +206,13 @@ def _check(settings: Settings, found: Mapping[str, Found]) -> None:
         return SettingsError(found[key].where, key, problem)
 
     url = settings.database.url
-    if url and not url.startswith("sqlite:///"):
+    if url and not url.startswith((SQLITE, POSTGRESQL)):
         kind = url.partition(":")[0]
-        raise refuse("database.url", f"{kind} is not supported by this release; expected sqlite:///PATH")
-    if url == "sqlite:///":
+        raise refuse("database.url", f"{kind} is not supported; expected sqlite:///PATH or postgresql://…")
+    if url == SQLITE:
         raise refuse("database.url", "the path is missing; expected sqlite:///PATH")
+    if url.startswith(POSTGRESQL) and not _names_database(url):
+        raise refuse("database.url", "is wrong; expected postgresql://USER:PASSWORD@HOST:PORT/NAME")
     proxy = settings.upstream.proxy
     if proxy and not _is_proxy(proxy):
         raise refuse("upstream.proxy", "is wrong; expected http://HOST:PORT")
@@ -222,6 +235,14 @@ def _is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _names_database(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.path.strip("/") != "" and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _is_proxy(url: str) -> bool:

@@ -30,8 +30,7 @@ from puyun.kit.ids import CallSequence
 from puyun.portal.app import PageDeps, create_pages
 from puyun.storage import migrate
 from puyun.storage.engine import open_engine
-from puyun.storage.ledger.owner import Slot, register
-from puyun.storage.ledger.store import LedgerStore
+from puyun.storage.ledger.opening import open_store, take_owner
 from puyun.storage.ledger.writer import LedgerWriter
 from puyun.storage.reports.signatures import Signer
 from puyun.system.clock import SystemClock
@@ -48,7 +47,7 @@ def serve(settings: Settings, *, demo: bool) -> None:
     clock = SystemClock()
     log.set_up(clock)
     settings.data.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.database_path)
+    engine = open_engine(settings.database_place)
     migrate.upgrade(engine)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_stopping)
@@ -80,19 +79,16 @@ class _Process:
         self._settings = settings
         self._engine = engine
         self._clock = clock
-        owners = settings.data / "owners"
-        self._slot = Slot.take(owners)
-        database = settings.database_path
-        self._owner = register(database, self._slot, clock)
-        self._orphans = OrphanSweep(database, owners, clock, me=self._owner, slot=self._slot)
-        self._orphans.once()
+        database = settings.database_place
+        self._owner = take_owner(database, settings.data / "owners", clock)
+        self._store = open_store(database, clock, self._owner.id)
+        self._sequence = CallSequence(self._owner.slot)
         self._demo = Demonstration(settings, engine, clock, wanted=demo)
         self._demo.prepare()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        store = LedgerStore(self._settings.database_path, self._clock, self._owner)
-        ledger = LedgerWriter(store, self._clock, loop)
+        ledger = LedgerWriter(self._store, self._clock, loop)
         ledger.start()
         upstream = self._settings.upstream
         connector = Connector(
@@ -100,6 +96,7 @@ class _Process:
         )
         pool = Pool(connector, loop)
         plane = self._plane(ledger, pool)
+        orphans = self._orphans()
         refresh = Refresh(self._engine, plane)
         server = self._server(plane)
         refresh.once()
@@ -110,7 +107,7 @@ class _Process:
             for job in (
                 refresh.run(),
                 sweep_connections(lambda: server.server_state.connections, pool),
-                self._orphans.run(),
+                orphans.run(),
             )
         ]
         gc.collect()
@@ -124,7 +121,19 @@ class _Process:
             await ledger.stop()
             pool.close()
             self._engine.dispose()
-            self._slot.release()
+            orphans.close()
+            self._owner.release()
+
+    def _orphans(self) -> OrphanSweep:
+        """What is left of processes that died is returned before the first call."""
+
+        def renewed() -> None:
+            self._store.owner = self._owner.id
+            self._sequence.move(self._owner.slot)
+
+        orphans = OrphanSweep(self._owner, open_store(self._settings.database_place, self._clock), renewed)
+        orphans.once()
+        return orphans
 
     def _plane(self, ledger: LedgerWriter, pool: Pool) -> DataPlane:
         settings = self._settings
@@ -135,7 +144,7 @@ class _Process:
             clock=self._clock,
             ledger=ledger,
             pool=pool,
-            sequence=CallSequence(self._slot.number),
+            sequence=self._sequence,
             seats=seats,
             dispatcher=dispatcher,
             body_max=settings.limits.body_bytes,

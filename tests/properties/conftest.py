@@ -9,8 +9,14 @@ from puyun.storage.engine import open_engine
 from puyun.storage.migrate import upgrade
 
 
-@pytest.fixture(scope="session")
-def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def till(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    if request.param == "postgresql":
+        with request.getfixturevalue("postgres").copy("loose") as url:
+            till = Till(url)
+            yield till
+            till.close()
+        return
     path = tmp_path_factory.mktemp("properties") / "puyun.db"
     engine = open_engine(path)
     upgrade(engine)

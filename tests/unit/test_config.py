@@ -21,7 +21,7 @@ def test_without_anything_the_defaults_hold() -> None:
     assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8000)
     assert settings.limits.body_bytes == 20 * 2**20
     assert settings.upstream.allow_private is False
-    assert settings.database_path == DATA / "puyun.db"
+    assert settings.database_place == DATA / "puyun.db"
 
 
 def test_option_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_the_environment_is_read_as_the_type_of_the_setting() -> None:
 
 def test_a_database_may_lie_elsewhere(tmp_path: Path) -> None:
     settings = from_toml(tmp_path, '[database]\nurl = "sqlite:////var/lib/puyun.db"\n')
-    assert settings.database_path == Path("/var/lib/puyun.db")
+    assert settings.database_place == Path("/var/lib/puyun.db")
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_a_database_may_lie_elsewhere(tmp_path: Path) -> None:
         ("[zzz]\nqqq = 1", "the sections are server, database"),
         ("port = 1", r"port: 1 stands outside a section; did you mean server.port\?"),
         (
-            '[database]\nurl = "postgresql://u:secret@h/d"',
-            "postgresql is not supported by this release; expected sqlite",
+            '[database]\nurl = "mysql://u:secret@h/d"',
+            "mysql is not supported; expected sqlite:///PATH or postgresql",
         ),
         ('[database]\nurl = "sqlite:///"', "the path is missing"),
         ('[upstream]\nproxy = "socks5://u:secret@h:1"', "upstream.proxy: is wrong; expected http://HOST:PORT"),

@@ -76,7 +76,7 @@ def catalog_check(file: File, *, data: Data = None, config: Config = None, as_js
     text, source = parsing.text_of(file)
     now = SystemClock().now()
     current: CatalogFile | None = None
-    if opening.settings(data, config).database_path.exists():
+    if opening.exists(data, config):
         with opening.reading(data, config) as connection:
             current = load_catalog(connection, now)
     try:

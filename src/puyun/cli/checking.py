@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from puyun.config import Settings
 
 DISK_LOW = 1 << 30
+POSTGRESQL_MIN = 150_000
 
 
 def audit(*, data: Data = None, config: Config = None, as_json: Json = False) -> None:
@@ -70,17 +72,18 @@ def _examine(settings: "Settings") -> "Iterator[tuple[str, str, str]]":
     yield "sqlite", "ok" if sqlite3.sqlite_version_info >= (3, 37) else "fault", f"{version} (needs 3.37)"
     yield from _directory(settings)
     yield from _embedded_model(settings)
-    path = settings.database_path
-    if not path.exists():
-        yield "database", "note", f"none at {path} yet; `puyun serve` makes it"
+    place = settings.database_place
+    if isinstance(place, Path) and not place.exists():
+        yield "database", "note", f"none at {place} yet; `puyun serve` makes it"
     else:
-        yield from _database(settings)
+        yield from _database(place)
 
 
 def _directory(settings: "Settings") -> "Iterator[tuple[str, str, str]]":
     import shutil
 
-    place = settings.database_path.parent
+    at = settings.database_place
+    place = at.parent if isinstance(at, Path) else settings.data
     while not place.exists() and place != place.parent:
         place = place.parent
     writable = place.is_dir() and os.access(place, os.W_OK | os.X_OK)
@@ -99,21 +102,34 @@ def _embedded_model(settings: "Settings") -> "Iterator[tuple[str, str, str]]":
         yield "embedded model", "note", f"{found.reason}; the echo provider takes its place"
 
 
-def _database(settings: "Settings") -> "Iterator[tuple[str, str, str]]":
+def _database(place: Path | str) -> "Iterator[tuple[str, str, str]]":
     from puyun.storage.engine import open_engine, reading
     from puyun.storage.migrate import HEAD, current
 
-    engine = open_engine(settings.database_path)
+    engine = open_engine(place)
     try:
         version = current(engine)
         yield "schema", "ok" if version == HEAD else "fault", f"{version or 'none'}, this version needs {HEAD}"
         if version == HEAD:
             with reading(engine) as connection:
-                check = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-                yield "database", "ok" if check == "ok" else "fault", f"{settings.database_path}: {check}"
+                yield from _engine(connection, opening.shown(place))
                 yield from _catalog(connection)
     finally:
         engine.dispose()
+
+
+def _engine(connection: "sqlalchemy.Connection", place: str) -> "Iterator[tuple[str, str, str]]":
+    if connection.dialect.name == "sqlite":
+        check = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        yield "database", "ok" if check == "ok" else "fault", f"{place}: {check}"
+        return
+    version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+    number = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
+    yield "database", "ok" if number >= POSTGRESQL_MIN else "fault", f"{place}: PostgreSQL {version} (needs 15)"
+    for name in ("fsync", "full_page_writes", "synchronous_commit"):
+        if connection.exec_driver_sql(f"SHOW {name}").scalar_one() == "off":
+            yield name, "fault", "off: a machine that dies takes completed calls' charges along; set it on"
+    yield "backup", "note", "back up with pg_dump or the server's own archive; the data directory holds no money"
 
 
 def _catalog(connection: "sqlalchemy.Connection") -> "Iterator[tuple[str, str, str]]":

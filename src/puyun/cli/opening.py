@@ -43,30 +43,44 @@ def database(data: Path | None, config: Path | None, *, create: bool = False) ->
     from puyun.storage.engine import open_engine
     from puyun.storage.migrate import HEAD, current, upgrade
 
-    path = settings(data, config).database_path
-    if not path.exists() and not create:
-        raise Failure(
-            f"There is no database at {path}.",
-            "The data directory is --data, PUYUN_DATA or ./puyun-data.",
-            "Name the right one with --data, or start a new one: puyun serve",
-            Exit.NOT_FOUND,
-        )
-    new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(path)
+    place = settings(data, config).database_place
+    if isinstance(place, Path):
+        if not place.exists() and not create:
+            raise Failure(
+                f"There is no database at {place}.",
+                "The data directory is --data, PUYUN_DATA or ./puyun-data.",
+                "Name the right one with --data, or start a new one: puyun serve",
+                Exit.NOT_FOUND,
+            )
+        place.parent.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(place)
     try:
-        if new:
-            upgrade(engine)
         version = current(engine)
+        if version is None and create:
+            upgrade(engine)
+            version = current(engine)
         if version != HEAD:
             raise Failure(
-                f"The database at {path} is at schema {version or 'nothing'}, this version needs {HEAD}.",
+                f"The database at {shown(place)} is at schema {version or 'nothing'}, this version needs {HEAD}.",
                 "Commands other than `serve` and `migrate` never change a schema.",
                 "puyun migrate",
             )
         yield engine
     finally:
         engine.dispose()
+
+
+def exists(data: Path | None, config: Path | None) -> bool:
+    """Whether there is a database to read, of whatever version."""
+    place = settings(data, config).database_place
+    return not isinstance(place, Path) or place.exists()
+
+
+def shown(place: Path | str) -> str:
+    """Where the database is, for people: without a password."""
+    from sqlalchemy import make_url
+
+    return str(place) if isinstance(place, Path) else make_url(place).render_as_string(hide_password=True)
 
 
 @contextmanager

@@ -40,15 +40,16 @@ def migrate(*, data: Data = None, config: Config = None, as_json: Json = False) 
     from puyun.storage.engine import open_engine
     from puyun.storage.migrate import HEAD, current, upgrade
 
-    path = opening.settings(data, config).database_path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(path)
+    place = opening.settings(data, config).database_place
+    if isinstance(place, Path):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(place)
     try:
         before = current(engine)
         changed = upgrade(engine)
     finally:
         engine.dispose()
-    output.emit_one({"database": str(path), "from": before, "to": HEAD, "changed": changed}, as_json=as_json)
+    output.emit_one({"database": opening.shown(place), "from": before, "to": HEAD, "changed": changed}, as_json=as_json)
 
 
 def mock_upstream(

@@ -2,19 +2,16 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from puyun.gateway.front import sweep
 from puyun.gateway.upstream import Pool
-from puyun.kit.clock import Clock
-from puyun.storage.ledger.owner import Slot, dead_owners, forget
-from puyun.storage.ledger.store import LedgerStore
+from puyun.storage.ledger.owner import Owner
+from puyun.storage.ledger.store import LedgerStore, StoreUnavailableError
 
 CONNECTIONS_SECONDS = 0.5
-ORPHANS_SECONDS = 10.0
+ORPHANS_SECONDS = 5.0
 
 log = logging.getLogger("puyun.sweep")
 
@@ -30,38 +27,34 @@ async def sweep_connections(connections: Callable[[], Iterable[Any]], pool: Pool
 
 
 class OrphanSweep:
-    """Returns the holds of processes that are gone: uncharged, each with a record that says so (I14)."""
+    """Stays alive in the eyes of others, and returns the holds of processes that are gone: uncharged, each with a record
+    that says so (I14). `renewed` is called on the loop after `owner` has become another.
+    """
 
-    def __init__(self, database: Path, owners: Path, clock: Clock, *, me: int, slot: Slot) -> None:
-        self._database = database
-        self._owners = owners
-        self._clock = clock
-        self._me = me
-        self._slot = slot
+    def __init__(self, owner: Owner, store: LedgerStore, renewed: Callable[[], None]) -> None:
+        self._owner = owner
+        self._store = store
+        self._renewed = renewed
 
     def once(self) -> int:
-        """How many holds were returned. Raises sqlite3.Error."""
-        dead = dead_owners(self._database, self._owners, self._me, self._slot)
-        if not dead:
-            return 0
-        store = LedgerStore(self._database, self._clock)
-        try:
-            returned = 0
-            for owner in dead:
-                returned += store.expire_orphans(owner)
-                forget(self._database, owner)
-            return returned
-        finally:
-            store.close()
+        """How many holds were returned. Raises StoreUnavailableError."""
+        self._owner.bury()
+        return self._store.expire_orphans()
 
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
             await asyncio.sleep(ORPHANS_SECONDS)
             try:
+                if await asyncio.to_thread(self._owner.keep):
+                    log.warning("owner_renewed", extra={"owner": self._owner.id, "slot": self._owner.slot})
+                    self._renewed()
                 returned = await asyncio.to_thread(self.once)
-            except sqlite3.Error as error:
+            except StoreUnavailableError as error:
                 log.warning("orphan_sweep_failed", extra={"why": str(error)})
                 continue
             if returned:
                 log.warning("orphans_returned", extra={"holds": returned})
+
+    def close(self) -> None:
+        self._store.close()

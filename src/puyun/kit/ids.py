@@ -28,11 +28,15 @@ class CallSequence:
     """Mints call ids that only grow, whatever the clock does. One per process; `slot` is unique among live ones."""
 
     def __init__(self, slot: int) -> None:
+        self._ms = 0
+        self._sequence = 0
+        self.move(slot)
+
+    def move(self, slot: int) -> None:
+        """Go on in another slot: the process was taken for dead, and its old one may be given to another."""
         if not 0 <= slot < SLOTS:
             raise ValueError(f"slot {slot} is not below {SLOTS}")
         self._slot = slot << _SEQUENCE_BITS
-        self._ms = 0
-        self._sequence = 0
 
     def next(self, now: Instant) -> int:
         ms = now // 1000 - EPOCH_MS

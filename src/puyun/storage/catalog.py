@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 from sqlalchemy import Connection, Table, delete, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from puyun.catalog.diff import Diff
 from puyun.catalog.model import CatalogFile, Cost, Deployment, Dialect, Kind, Model, Price, Provider
@@ -14,7 +13,7 @@ from puyun.kit.errors import PuyunError
 from puyun.pricing.costbook import CostRow
 from puyun.pricing.pricebook import PriceRow
 from puyun.storage import schema
-from puyun.storage.engine import bump
+from puyun.storage.engine import bump, upsert
 from puyun.storage.prices import add_cost, add_price, load_cost_rows, load_price_rows
 
 
@@ -101,7 +100,9 @@ def _write_model(connection: Connection, model: Model, deployments: Mapping[str,
 
 def _upsert(connection: Connection, table: Table, values: Mapping[str, object]) -> int:
     """Insert or overwrite by name; the row keeps its number, which records refer to."""
-    statement = upsert(table).values(values).on_conflict_do_update(index_elements=["name"], set_=dict(values))
+    statement = (
+        upsert(connection, table).values(values).on_conflict_do_update(index_elements=["name"], set_=dict(values))
+    )
     return connection.execute(statement.returning(table.c.id)).scalar_one()
 
 

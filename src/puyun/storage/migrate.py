@@ -6,6 +6,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, inspect, text
 
+from puyun.storage.engine import writing
+
 HEAD = "0004"
 """The newest migration; a test holds it against the folder."""
 
@@ -19,15 +21,12 @@ def current(engine: Engine) -> str | None:
 
 
 def upgrade(engine: Engine) -> bool:
-    """Run what is missing; False when nothing was. Safe to call by several processes at once: SQLite has one writer."""
+    """Run what is missing; False when nothing was. Safe to call by several processes at once: there is one writer."""
     if current(engine) == HEAD:
         return False
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    with writing(engine) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        if connection.in_transaction():
-            connection.exec_driver_sql("COMMIT")
     return True

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from puyun.identity.model import User
 from puyun.kit.clock import DAY, MINUTE, Instant
 from puyun.storage import schema
+from puyun.storage.engine import upsert
 
 LIFETIME = 30 * DAY
 IDLE = 7 * DAY
@@ -76,7 +76,7 @@ def count_attempt(
         return row.locked_until
     failures = 1 if row is None else row.failures + 1
     values = {"failures": failures, "locked_until": lock(failures)}
-    statement = upsert(_FAILURE).values(subject=subject, **values)
+    statement = upsert(connection, _FAILURE).values(subject=subject, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=["subject"], set_=values))
     return now
 

@@ -1,6 +1,5 @@
 import asyncio
 import shutil
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,9 @@ from puyun.gateway.upstream import Pool
 from puyun.jobs import sweep as module
 from puyun.jobs.sweep import OrphanSweep, sweep_connections
 from puyun.kit.clock import ManualClock
-from puyun.storage.ledger.owner import Slot, register
+from puyun.storage.ledger.opening import open_store
+from puyun.storage.ledger.owner import FileOwner
+from puyun.storage.ledger.store import StoreUnavailableError
 
 
 class Stage:
@@ -19,28 +20,30 @@ class Stage:
 
     def __init__(self, folder: Path, migrated: Path) -> None:
         self.database = Path(shutil.copy(migrated, folder / "puyun.db"))
-        owners, clock = folder / "owners", ManualClock(NOON)
-        self.slots = [Slot.take(owners) for _ in range(3)]
-        dead, alive, me = (register(self.database, slot, clock) for slot in self.slots)
+        folder, clock = folder / "owners", ManualClock(NOON)
+        self.owners = [FileOwner(self.database, folder, clock) for _ in range(3)]
+        dead, alive, me = self.owners
         for owner in (dead, alive):
-            till = Till(self.database, owner)
-            if owner == dead:
+            till = Till(self.database, owner.id)
+            if owner is dead:
                 till.wallet(7, paid=100)
-            till.clock.advance(owner * 1_000_000)
+            till.clock.advance(owner.id * 1_000_000)
             till.one(hold(7, till.call(), 10))
             till.close()
-        self.slots[0].release()
-        self.sweep = OrphanSweep(self.database, owners, clock, me=me, slot=self.slots[2])
+        dead.release()
+        self.renewed: list[int] = []
+        self.sweep = OrphanSweep(me, open_store(self.database, clock), lambda: self.renewed.append(me.id))
 
     def held(self) -> list[tuple]:
-        till = Till(self.database)
+        till = Till(self.database, self.owners[2].id)
         found = till.rows("SELECT (SELECT held FROM wallet), (SELECT count(*) FROM hold), (SELECT count(*) FROM owner)")
         till.close()
         return found
 
     def close(self) -> None:
-        for slot in self.slots[1:]:
-            slot.release()
+        self.sweep.close()
+        for owner in self.owners[1:]:
+            owner.release()
 
 
 def test_the_holds_of_the_dead_return_and_those_of_the_living_stay(tmp_path: Path, migrated: Path) -> None:
@@ -61,7 +64,7 @@ def test_it_goes_on_after_a_failure(
 
     def first_fails() -> int:
         if fails.pop() if fails else False:
-            raise sqlite3.OperationalError("database is locked")
+            raise StoreUnavailableError("database is locked")
         return once()
 
     monkeypatch.setattr(stage.sweep, "once", first_fails)
@@ -76,6 +79,27 @@ def test_it_goes_on_after_a_failure(
     asyncio.run(run())
     assert [record.message for record in caplog.records] == ["orphan_sweep_failed", "orphans_returned"]
     assert stage.held() == [(10, 1, 2)]
+    stage.close()
+
+
+def test_who_was_taken_for_dead_goes_on_as_another(
+    tmp_path: Path, migrated: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage = Stage(tmp_path, migrated)
+    monkeypatch.setattr(module, "ORPHANS_SECONDS", 0.005)
+    told = [True]
+    monkeypatch.setattr(stage.owners[2], "keep", lambda: bool(told) and told.pop())
+
+    async def run() -> None:
+        task = asyncio.get_running_loop().create_task(stage.sweep.run())
+        await until(lambda: stage.held() == [(10, 1, 2)], "the hold returned")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert stage.renewed == [stage.owners[2].id]
+    assert caplog.records[0].message == "owner_renewed"
     stage.close()
 
 

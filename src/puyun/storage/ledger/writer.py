@@ -5,7 +5,6 @@ The event loop never waits for a disk; the thread never touches the loop but to 
 
 import asyncio
 import logging
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -14,10 +13,11 @@ from queue import SimpleQueue
 import msgspec
 
 from puyun.kit.clock import SECOND, Clock, Instant
-from puyun.ledger.command import Outcome
+from puyun.ledger.command import Hold, Outcome
 from puyun.ledger.hold import Status
 from puyun.metering.record import UsageRecord
-from puyun.storage.ledger.store import BATCH_MAX, Ask, LedgerStore
+from puyun.storage.ledger.batch import void
+from puyun.storage.ledger.store import BATCH_MAX, Ask, LedgerStore, StoreUnavailableError
 
 SETTLE_PATIENCE = 10 * SECOND
 """How long a settle is tried again while the database cannot be written; then the call is free (policy 17)."""
@@ -85,8 +85,8 @@ class LedgerWriter:
         try:
             outcomes: Sequence[Outcome | None] = self._store.commit([ask for ask, _ in batch])
             self._failing_since = None
-        except sqlite3.OperationalError:
-            batch = self._give_up_on(batch)
+        except StoreUnavailableError as error:
+            batch = self._give_up_on(batch, unknown=error.unknown)
             outcomes = [None] * len(batch)
         except Exception:
             if len(batch) > 1:  # one broken command must not fail the others
@@ -99,9 +99,10 @@ class LedgerWriter:
         if batch:
             self._loop.call_soon_threadsafe(_deliver, batch, outcomes)
 
-    def _give_up_on(self, batch: list[_Waiting]) -> list[_Waiting]:
+    def _give_up_on(self, batch: list[_Waiting], *, unknown: bool) -> list[_Waiting]:
         """What fails now. Settles that still have time go back to the head of the queue, in order; of a settle that
-        ran out of time the caller hears now, and a void takes its place until the database is back.
+        ran out of time the caller hears now, and a void takes its place until the database is back. So does one for
+        each hold that may have been written after all.
         """
         now = self._clock.now()
         if self._failing_since is None:
@@ -115,6 +116,8 @@ class LedgerWriter:
             else:
                 failed.append((ask, future))
         again += _voids(failed)
+        if unknown:
+            again += [(void(ask), None) for ask, _ in failed if isinstance(ask, Hold)]
         if self._stopping and out_of_time:
             again = []  # the holds return when this process is found to be gone
         self._queue.extendleft(reversed(again))

@@ -28,6 +28,20 @@ def with_rows(statement: str, rows: int, columns: int) -> str:
     return statement.replace("{rows}", ", ".join([f"({row})" if columns > 1 else row] * rows))
 
 
+_ARRAYS = re.compile(r"\{(numbers|texts):(\w+)\}")
+
+
+@cache
+def with_arrays(statement: str) -> str:
+    """The statement with an array parameter for each column of its rows: `{numbers:10}`, `{numbers:buckets}`."""
+
+    def arrays(mark: re.Match[str]) -> str:
+        kind = "%s::int8[]" if mark[1] == "numbers" else "%s::text[]"
+        return ", ".join([kind] * (len(BUCKETS) if mark[2] == "buckets" else int(mark[2])))
+
+    return _ARRAYS.sub(arrays, statement)
+
+
 def _without_comments(body: str) -> str:
     lines = [line for line in body.splitlines() if not line.startswith("--")]
     statement = " ".join(" ".join(lines).split()).removesuffix(";")

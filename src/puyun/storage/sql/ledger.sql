@@ -57,8 +57,8 @@ UPDATE wallet SET paid = ?, bonus = ?, held = ?, last = ? WHERE org = ?;
 UPDATE budget SET spent = ?, held = ? WHERE key = ?;
 
 -- name: orphans
--- Holds of an owner that is gone.
-SELECT org, call, amount, key, model, tier FROM hold WHERE owner = ? LIMIT ?;
+-- Holds of owners that are gone.
+SELECT org, call, amount, key, model, tier FROM hold WHERE owner NOT IN (SELECT id FROM owner) LIMIT ?;
 
 -- name: add_owner
 INSERT INTO owner (slot, started_at) VALUES (?, ?);

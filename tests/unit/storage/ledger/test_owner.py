@@ -1,4 +1,4 @@
-"""Who is alive is what the kernel says: real processes, killed without a word."""
+"""Who is alive is what the kernel says, or the server: real processes, killed without a word, on each engine."""
 
 import subprocess
 import sys
@@ -10,16 +10,19 @@ from stage.waiting import until
 from till import NOON, Till, hold
 
 from puyun.kit.clock import ManualClock
-from puyun.storage.ledger import owner as module
-from puyun.storage.ledger.owner import Slot, TooManyProcessesError, dead_owners, forget, register
+from puyun.storage.engine import Database
+from puyun.storage.ledger import advisory, owner as module
+from puyun.storage.ledger.opening import take_owner
+from puyun.storage.ledger.owner import FileOwner, Owner, Slot, TooManyProcessesError
 
 PROCESS = """
 import sys
 from pathlib import Path
 from puyun.kit.clock import ManualClock
-from puyun.storage.ledger.owner import Slot, register
-slot = Slot.take(Path(sys.argv[1]))
-print(slot.number, register(Path(sys.argv[2]), slot, ManualClock()), flush=True)
+from puyun.storage.ledger.opening import take_owner
+place = sys.argv[2] if sys.argv[2].startswith("postgresql:") else Path(sys.argv[2])
+owner = take_owner(place, Path(sys.argv[1]), ManualClock())
+print(owner.slot, owner.id, flush=True)
 sys.stdin.read()
 """
 
@@ -27,10 +30,9 @@ sys.stdin.read()
 class Process:
     """A process that holds a slot until it is killed."""
 
-    def __init__(self, folder: Path, database: Path) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-c", PROCESS, folder, database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+    def __init__(self, folder: Path, database: Database) -> None:
+        command = [sys.executable, "-c", PROCESS, str(folder), str(database)]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._child.stdout is not None
         self.slot, self.owner = (int(word) for word in self._child.stdout.readline().split())
 
@@ -39,17 +41,22 @@ class Process:
         self._child.communicate()
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advisory, "SILENCE_SECONDS", 0)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "owners"
 
 
 @pytest.fixture
-def process(folder: Path, database: Path) -> Iterator[Callable[[], Process]]:
+def process(folder: Path, anywhere: Database) -> Iterator[Callable[[], Process]]:
     started: list[Process] = []
 
     def start() -> Process:
-        started.append(Process(folder, database))
+        started.append(Process(folder, anywhere))
         return started[-1]
 
     yield start
@@ -57,44 +64,54 @@ def process(folder: Path, database: Path) -> Iterator[Callable[[], Process]]:
         one.kill()
 
 
-def test_a_killed_process_leaves_its_slot_its_row_and_its_holds_to_others(
-    folder: Path, database: Path, process: Callable[[], Process]
+@pytest.fixture
+def me(folder: Path, anywhere: Database, process: Callable[[], Process]) -> Iterator[Owner]:
+    """Registers after `process` had its say: a test that starts processes first asks for it by `getfixturevalue`."""
+    owner = take_owner(anywhere, folder, ManualClock(NOON))
+    yield owner
+    owner.release()
+
+
+def rows(database: Database) -> list[tuple]:
+    till = Till(database, owner=99)
+    found = till.rows("SELECT id FROM owner WHERE id <> 99 ORDER BY id")
+    till.close()
+    return found
+
+
+def test_a_killed_process_leaves_its_row_and_its_holds_to_others(
+    anywhere: Database, process: Callable[[], Process], me: Owner
 ) -> None:
     first, second = process(), process()
-    assert [first.slot, second.slot] == [0, 1]
-    mine = Slot.take(folder)
-    assert mine.number == 2
-    me = register(database, mine, ManualClock(NOON))
-    assert dead_owners(database, folder, me, mine) == []
-
-    till = Till(database, owner=second.owner)
+    assert sorted({me.slot, first.slot, second.slot}) == [0, 1, 2]
+    assert len({me.id, first.owner, second.owner}) == 3
+    assert me.bury() == 0
+    till = Till(anywhere, owner=second.owner)
     till.wallet(7, paid=100)
     till.one(hold(7, till.call(), 60))
+    assert till.store.expire_orphans() == 0
     second.kill()
-    until(lambda: dead_owners(database, folder, me, mine) == [second.owner], "the kernel lets go of the lock")
-    assert till.store.expire_orphans(second.owner) == 1
-    forget(database, second.owner)
-    assert dead_owners(database, folder, me, mine) == []
+    until(me.bury, "the death to be noticed")
+    assert till.store.expire_orphans() == 1
     assert till.everything(7)["wallet"] == [(100, 0, 0, 0)]
     till.close()
-
+    assert me.bury() == 0
+    assert rows(anywhere) == [(owner,) for owner in sorted((me.id, first.owner))]
     successor = process()
-    assert successor.slot == 1
-    assert successor.owner not in {first.owner, second.owner, me}
-    mine.release()
+    assert successor.slot == second.slot
+    assert successor.owner not in {first.owner, me.id}
 
 
 def test_who_takes_a_slot_over_knows_that_its_owner_is_dead(
-    folder: Path, database: Path, process: Callable[[], Process]
+    anywhere: Database, process: Callable[[], Process], request: pytest.FixtureRequest
 ) -> None:
     first = process()
     first.kill()
-    mine = Slot.take(folder)
-    assert mine.number == first.slot
-    me = register(database, mine, ManualClock(NOON))
-    assert me != first.owner
-    assert dead_owners(database, folder, me, mine) == [first.owner]
-    mine.release()
+    me: Owner = request.getfixturevalue("me")
+    assert me.id != first.owner
+    until(me.bury, "the death to be noticed")
+    assert rows(anywhere) == [(me.id,)]
+    assert me.keep() is False
 
 
 def test_a_slot_is_held_once(folder: Path) -> None:
@@ -106,24 +123,21 @@ def test_a_slot_is_held_once(folder: Path) -> None:
     again.release()
 
 
-def test_there_are_only_so_many_slots(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_are_only_so_many_slots(anywhere: Database, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLOTS", 3)
-    slots = [Slot.take(folder) for _ in range(3)]
+    monkeypatch.setattr(advisory, "SLOTS", 3)
+    owners = [take_owner(anywhere, folder, ManualClock(NOON)) for _ in range(3)]
     with pytest.raises(TooManyProcessesError, match="3 processes already use"):
-        Slot.take(folder)
-    for slot in slots:
-        slot.release()
+        take_owner(anywhere, folder, ManualClock(NOON))
+    for owner in owners:
+        owner.release()
 
 
 def test_looking_for_the_dead_leaves_the_slots_free(folder: Path, database: Path) -> None:
-    dead = Slot.take(folder)
-    owner = register(database, dead, ManualClock(NOON))
-    mine = Slot.take(folder)
-    me = register(database, mine, ManualClock(NOON))
+    dead, me = FileOwner(database, folder, ManualClock(NOON)), FileOwner(database, folder, ManualClock(NOON))
     dead.release()
-    for _ in range(2):
-        assert dead_owners(database, folder, me, mine) == [owner]
+    assert [me.bury() for _ in range(2)] == [1, 0]
     third = Slot.take(folder)
-    assert third.number == dead.number
+    assert third.number == dead.slot
     third.release()
-    mine.release()
+    me.release()

@@ -1,36 +1,49 @@
 """The writer thread: group commit, and what it does while the database cannot be written or a command is broken."""
 
 import asyncio
-import sqlite3
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 import pytest
-from till import NOON, Till, columns, hold, record
+from till import NOON, Sql, Till, columns, hold, record, sql
 
 from puyun.kit.clock import ManualClock
 from puyun.ledger.command import Held, Outcome, Reason, Refused, Settled
-from puyun.storage.engine import connect_sqlite
-from puyun.storage.ledger import writer as module
-from puyun.storage.ledger.store import BATCH_MAX, LedgerStore
+from puyun.storage.engine import Database
+from puyun.storage.ledger import postgres, writer as module
+from puyun.storage.ledger.opening import open_store
+from puyun.storage.ledger.sqlite import SqliteLedger
+from puyun.storage.ledger.store import BATCH_MAX, Ask, StoreUnavailableError
 from puyun.storage.ledger.writer import SETTLE_PATIENCE, LedgerUnavailableError, LedgerWriter
 
 ORG = 7
 PATIENCE = 20.0
 
 
-class CountingStore(LedgerStore):
+class CountingStore:
     """The real store; it remembers the size of each batch, and waits hardly at all for a lock."""
 
-    def __init__(self, path: Path, clock: ManualClock) -> None:
-        super().__init__(path, clock, owner=1)
-        self._connection.execute("PRAGMA busy_timeout = 20")
+    def __init__(self, database: Database, clock: ManualClock) -> None:
+        self._store = open_store(database, clock, 1)
+        self.owner = 1
         self.batches: list[int] = []
+        self.unknown = False
+        if isinstance(self._store, SqliteLedger):
+            self._store._connection.execute("PRAGMA busy_timeout = 20")
 
-    def commit(self, asks) -> list[Outcome]:
+    def commit(self, asks: Sequence[Ask]) -> list[Outcome]:
         self.batches.append(len(asks))
-        return super().commit(asks)
+        outcomes = self._store.commit(asks)
+        if self.unknown:
+            self.unknown = False
+            raise StoreUnavailableError("lost at the commit", unknown=True)
+        return outcomes
+
+    def expire_orphans(self) -> int:
+        return self._store.expire_orphans()
+
+    def close(self) -> None:
+        self._store.close()
 
 
 class Stage:
@@ -39,7 +52,7 @@ class Stage:
     def __init__(self, till: Till, loop: asyncio.AbstractEventLoop) -> None:
         self.till = till
         self.clock = ManualClock(NOON)
-        self.store = CountingStore(till.path, self.clock)
+        self.store = CountingStore(till.database, self.clock)
         self.writer = LedgerWriter(self.store, self.clock, loop)
         self.writer.start()
 
@@ -48,21 +61,26 @@ class Stage:
             while not what():  # noqa: ASYNC110 - what is waited for is in a database
                 await asyncio.sleep(0.005)
 
-    def block(self) -> sqlite3.Connection:
-        """Somebody takes the write lock and keeps it."""
-        other = connect_sqlite(self.till.path)
-        other.execute("BEGIN IMMEDIATE")
+    def block(self) -> Sql:
+        """Somebody takes the lock that a batch needs and keeps it."""
+        other = sql(self.till.database)
+        if isinstance(self.till.database, str):
+            other.execute("BEGIN")
+            other.execute("SELECT FROM wallet FOR UPDATE")
+        else:
+            other.execute("BEGIN IMMEDIATE")
         return other
 
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    monkeypatch.setitem(postgres.SESSION, "statement_timeout", "20ms")
 
 
 @pytest.fixture
-def till(database: Path) -> Iterator[Till]:
-    till = Till(database)
+def till(anywhere: Database) -> Iterator[Till]:
+    till = Till(anywhere)
     till.wallet(ORG, paid=1000)
     yield till
     till.close()
@@ -199,7 +217,7 @@ def test_stop_ends_though_the_database_does_not_come_back(till: Till) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("rated", [2**63, "many"], ids=["no integer of SQLite", "no number"])
+@pytest.mark.parametrize("rated", [2**63, "many"], ids=["no integer of a database", "no number"])
 def test_one_broken_command_fails_alone(till: Till, rated, caplog: pytest.LogCaptureFixture) -> None:
     """A bug must cost one call, uncharged, and no other; the thread lives on."""
 
@@ -221,4 +239,32 @@ def test_one_broken_command_fails_alone(till: Till, rated, caplog: pytest.LogCap
         await stage.writer.stop()
 
     asyncio.run(run())
-    assert [entry.message for entry in caplog.records] == ["ledger_bug"]
+    assert [entry.message for entry in caplog.records if entry.name == "puyun.ledger"] == ["ledger_bug"]
+
+
+def test_a_hold_of_unknown_fate_is_refused_and_returned(till: Till) -> None:
+    """Its caller was told that it failed; if it was written all the same, a void takes it back."""
+
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        stage.store.unknown = True
+        with pytest.raises(LedgerUnavailableError):
+            await stage.writer.ask(hold(ORG, till.call(), 10))
+        await stage.seen(lambda: till.everything(ORG)["wallet"] == [(1000, 0, 0, 0)])
+        assert till.rows("SELECT status, charge, error FROM usage_record") == [(4, 0, "unrecorded")]
+        await stage.writer.stop()
+
+    asyncio.run(run())
+
+
+def test_a_settle_of_unknown_fate_is_asked_again_and_charged_once(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        call = till.call()
+        await stage.writer.ask(hold(ORG, call, 10))
+        stage.store.unknown = True
+        assert await stage.writer.ask(record(ORG, call, 4)) == Settled(4, 0, 996, 1)
+        assert till.everything(ORG)["wallet"] == [(996, 0, 0, 1)]
+        await stage.writer.stop()
+
+    asyncio.run(run())
