@@ -28,6 +28,7 @@ def test_an_address_is_taken_apart_once(row: str) -> None:
     assert target.path == path.replace("-", "")
     assert target.head.startswith(f"host: {authority}\r\n".encode())
     assert b"authorization" not in target.head
+    assert not target.echo
     assert target.head.endswith(b"\r\n")
 
 
@@ -47,7 +48,7 @@ def test_the_echo_provider_is_nowhere() -> None:
     provider = Provider(name="e", dialect=Dialect.ECHO)
     target = target_of(Candidate(7, CANDIDATE.deployment, provider))
     assert target.echo
-    assert target.head == b""
+    assert (target.host, target.port, target.tls, target.head, target.secrets) == ("", 0, False, b"", ())
 
 
 def test_secrets_are_read_from_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
