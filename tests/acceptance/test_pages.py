@@ -187,7 +187,7 @@ def test_the_usage_page_adds_up_to_the_rollups(site, visit):
         assert page.locator("tbody th").all_inner_texts() == ["Test", "Flex"]
         with page.expect_download() as download:
             page.get_by_role("link", name="CSV").click()
-        assert "flex,3,0,1000,0,0,0,200,0,0,1200,0.008755,USD" in download.value.path().read_text()
+        assert "flex,3,0,1000,0,0,0,0,0,200,0,0,1200,0.008755,USD" in download.value.path().read_text()
 
 
 def test_the_language_follows_the_browser_and_then_the_switch(visit):
