@@ -1,14 +1,12 @@
 """A shop that sells: one organization, its key, two models and their prices; calls go through the real ledger store."""
 
-from pathlib import Path
-
 from sqlalchemy import Connection, Engine, insert
 
 from puyun.catalog.model import TIERS, Price, Tier
 from puyun.identity.keys import ENTROPY_BYTES, mint
 from puyun.identity.model import ApiKey, KeySpec, Organization
 from puyun.kit.clock import HOUR, Instant, ManualClock
-from puyun.kit.ids import CallSequence
+from puyun.kit.ids import CallSequence, call_started
 from puyun.kit.money import NANO, hold_of, parse_price
 from puyun.ledger.command import Hold, Outcome
 from puyun.ledger.hold import Status
@@ -17,7 +15,7 @@ from puyun.metering.usage import Usage
 from puyun.pricing.pricebook import PriceBook
 from puyun.pricing.rate import rate
 from puyun.storage import schema
-from puyun.storage.engine import writing
+from puyun.storage.engine import Database, writing
 from puyun.storage.identity import create_key, create_organization
 from puyun.storage.ledger.opening import open_store
 from puyun.storage.prices import load_price_rows, set_price
@@ -30,12 +28,13 @@ NOON = Instant(1_795_608_000_000_000)
 class Shop:
     """One organization with a key, two models, prices for Flex, 5.00 paid and 0.001 of bonus; calls by the real store."""
 
-    def __init__(self, engine: Engine, database: Path) -> None:
+    def __init__(self, engine: Engine, database: Database) -> None:
         self.engine = engine
         self.clock = ManualClock(NOON)
         self.calls = CallSequence(0)
         self.store = open_store(database, self.clock, 1)
         with writing(engine) as connection:
+            connection.execute(insert(schema.owner).values(id=1, slot=0, started_at=NOON))
             self.models = {name: _model(connection, name) for name in ("m", "n")}
             for model, meter, amount in (("m", "input", "2.50"), ("m", "output", "10.00"), ("n", "input", "0.10")):
                 price = Price(model=model, tier=Tier.FLEX, meter=meter, amount=parse_price(amount))
@@ -70,9 +69,24 @@ class Shop:
         """One call from hold to settle; returns its id."""
         rates = self.book.rates(model, Tier.FLEX, self.clock.now())
         assert rates is not None
-        charge = rate(usage, rates)
-        held = hold_of(charge.exact) if held is None else held
+        held = hold_of(rate(usage, rates).exact) if held is None else held
         call, _ = self.hold(held, model)
+        self.settle(call, usage, status, model=model, held=held, flags=flags)
+        return call
+
+    def settle(
+        self,
+        call: int,
+        usage: Usage,
+        status: Status = Status.COMPLETED,
+        *,
+        model: str = "m",
+        held: int = NANO // 100,
+        flags: Flag = NO_FLAGS,
+    ) -> None:
+        """The end of a call that was held, at the prices of its beginning."""
+        rates = self.book.rates(model, Tier.FLEX, call_started(call))
+        assert rates is not None
         record = UsageRecord(
             org=self.key.org,
             call=call,
@@ -83,7 +97,7 @@ class Shop:
             tier_requested=Tier.FLEX,
             status=status,
             usage=usage,
-            exact=charge.exact,
+            exact=rate(usage, rates).exact,
             held=held,
             price_ids=rates.price_ids,
             flags=flags,
@@ -93,7 +107,12 @@ class Shop:
             error="upstream_error" if status is Status.FAILED else None,
         )
         self.store.commit([record])
-        return call
+
+    def crash(self) -> int:
+        """The process is found to be gone; how many holds were returned."""
+        with writing(self.engine) as connection:
+            connection.execute(schema.owner.delete())
+        return self.store.expire_orphans()
 
     def later(self, hours: int) -> None:
         self.clock.advance(hours * HOUR)

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from sqlalchemy import Connection, Engine, Table, create_engine, event, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from puyun.storage import schema
@@ -61,6 +63,13 @@ _BEGIN = {
     ("postgresql", "write"): "BEGIN",
     ("postgresql", "read"): "BEGIN ISOLATION LEVEL REPEATABLE READ",
 }
+
+
+class _Whole(Loader):
+    """What PostgreSQL makes of a sum of integers is a decimal; every number of ours is whole."""
+
+    def load(self, data: Buffer) -> int:
+        return int(bytes(data))
 
 
 class Turn:
@@ -133,6 +142,7 @@ def connect_sqlite(path: Path, *, cached_statements: int = 128) -> sqlite3.Conne
 def connect_postgres(url: str, **settings: str) -> psycopg.Connection:
     """A driver connection; transactions are begun by hand. `settings` are the server's, for this session."""
     connection = psycopg.connect(url, autocommit=True, **_KEEPALIVE)
+    connection.adapters.register_loader("numeric", _Whole)
     if settings:
         connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()).encode())
     return connection
@@ -196,7 +206,7 @@ def _transaction(connection: Connection, kind: str) -> Generator[None]:
     try:
         yield
     except BaseException:
-        with suppress(DBAPIError):  # a lost connection has rolled back
+        with suppress(SQLAlchemyError):  # a lost connection has rolled back
             connection.exec_driver_sql("ROLLBACK")
         raise
     connection.exec_driver_sql("COMMIT" if kind == "write" else "ROLLBACK")

@@ -59,7 +59,7 @@ def busy(shop: Shop) -> None:
     shop.sell(Usage(input=3), model="n")
     shop.sell(Usage(input=0), model="n")
     shop.hold()
-    assert shop.store.expire_orphans() == 1
+    assert shop.crash() == 1
     shop.hold()
     shop.sell(Usage(output=500_000), held=1)
 

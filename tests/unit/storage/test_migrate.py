@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from shop import Shop
 from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import IntegrityError
+from stage.postgres import Postgres
 
 from puyun.ledger.hold import Status
 from puyun.metering.usage import Usage
@@ -72,6 +73,7 @@ def copy_rows(newer: Path, older: Engine) -> None:
         connection.exec_driver_sql("DETACH newer")
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_the_first_release_s_database_is_brought_up_with_its_rows_and_audits_clean(
     shop: Shop, database: Path, tmp_path: Path
 ) -> None:
@@ -89,3 +91,16 @@ def test_the_first_release_s_database_is_brought_up_with_its_rows_and_audits_cle
         with pytest.raises(IntegrityError, match="append-only"), writing(older) as connection:
             connection.exec_driver_sql(act)
     older.dispose()
+
+
+def test_postgresql_gets_the_same_schema(postgres: Postgres) -> None:
+    with postgres.copy("template1") as url:
+        engines = [open_engine(url) for _ in range(3)]
+        with ThreadPoolExecutor(3) as pool:
+            assert any(pool.map(migrate.upgrade, engines))
+        assert {migrate.current(engine) for engine in engines} == {migrate.HEAD}
+        assert not migrate.upgrade(engines[0])
+        with engines[0].connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+        for engine in engines:
+            engine.dispose()

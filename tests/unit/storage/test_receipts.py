@@ -85,7 +85,7 @@ def test_a_note_says_why_the_charge_is_what_it_is(shop: Shop, status: Status, us
 
 def test_a_crash_of_ours_shows_as_failed_and_costs_nothing(shop: Shop) -> None:
     call, _ = shop.hold()
-    assert shop.store.expire_orphans() == 1
+    assert shop.crash() == 1
     found = receipt(shop, call)
     assert (found.status, found.error, found.charge, found.deployment) == (Status.FAILED, "crashed", 0, "")
     assert note(found).startswith("Our server stopped")

@@ -133,8 +133,8 @@ def test_there_are_only_so_many_slots(anywhere: Database, folder: Path, monkeypa
         owner.release()
 
 
-def test_looking_for_the_dead_leaves_the_slots_free(folder: Path, database: Path) -> None:
-    dead, me = FileOwner(database, folder, ManualClock(NOON)), FileOwner(database, folder, ManualClock(NOON))
+def test_looking_for_the_dead_leaves_the_slots_free(folder: Path, file: Path) -> None:
+    dead, me = FileOwner(file, folder, ManualClock(NOON)), FileOwner(file, folder, ManualClock(NOON))
     dead.release()
     assert [me.bury() for _ in range(2)] == [1, 0]
     third = Slot.take(folder)

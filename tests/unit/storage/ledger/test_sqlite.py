@@ -19,8 +19,8 @@ ORG = 7
 
 
 @pytest.fixture
-def till(database: Path) -> Iterator[Till]:
-    till = Till(database)
+def till(file: Path) -> Iterator[Till]:
+    till = Till(file)
     till.wallet(ORG, paid=100)
     yield till
     till.close()
@@ -31,8 +31,8 @@ def test_amounts_are_whole_numbers(till: Till) -> None:
         till.sql.execute("UPDATE wallet SET paid = 1.5")
 
 
-def test_a_locked_file_is_unavailable(till: Till, database: Path) -> None:
-    store = SqliteLedger(database, ManualClock(), 1)
+def test_a_locked_file_is_unavailable(till: Till, file: Path) -> None:
+    store = SqliteLedger(file, ManualClock(), 1)
     store._connection.execute("PRAGMA busy_timeout = 1")
     till.sql.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailableError, match="locked"):
@@ -52,14 +52,14 @@ def test_a_settle_waits_for_the_disk_and_a_hold_does_not(till: Till) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(statements("ledger")))
-def test_no_statement_of_the_hot_path_reads_a_whole_table(database: Path, name: str) -> None:
+def test_no_statement_of_the_hot_path_reads_a_whole_table(file: Path, name: str) -> None:
     """Else a batch would cost more the more calls are open, and a replay the more there ever were."""
     if name in {"orphans", "owners"}:
         return  # read every few seconds beside the hot path: the calls in flight, and the processes
     statement = statements("ledger")[name]
     listed = re.search(r"(?:INSERT INTO \w+|asked) \(([^)]*)\)", statement)
     statement = with_rows(statement, 3, listed[1].count(",") + 1 if listed else 1)
-    connection = connect_sqlite(database)
+    connection = connect_sqlite(file)
     plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", (1,) * statement.count("?")).fetchall()
     connection.close()
     tables = ("wallet", "budget", "hold", "usage_record", "rollup_hour", "journal", "owner")
