@@ -15,6 +15,7 @@ from puyun.cli.output import say
 from puyun.cli.people import org_app, user_app
 from puyun.cli.prices.sheets import price_app
 from puyun.cli.reports.receipts import receipt_app
+from puyun.cli.simulate import simulate_app
 from puyun.kit.errors import PuyunError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.command()(serving.mock_upstream)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
     serving.bench
 )
+app.add_typer(simulate_app, name="simulate")
 
 
 def _print_version(wanted: bool) -> None:
