@@ -50,6 +50,7 @@ def create_api(deps: ApiDeps, pages: ASGIApp) -> Starlette:
         Route("/v1/balance", reads(deps, read.balance)),
         Route("/v1/usage", reads(deps, read.usage)),
         Route("/v1/receipts/{id}", reads(deps, read.receipt)),
+        Route("/v1/statements/{month}", reads(deps, read.statement)),
         Route("/v1/{rest:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
         Mount("/", pages),
     ]

@@ -12,8 +12,10 @@ from puyun.kit.errors import PuyunError
 from puyun.kit.ids import parse_request_id
 from puyun.kit.money import format_amount, format_price
 from puyun.metering.usage import BUCKETS
+from puyun.pricing.statement import parse_month, render
 from puyun.storage.engine import reading
 from puyun.storage.receipts import load_receipt, to_json
+from puyun.storage.reports.statements import load_statement
 from puyun.storage.usage import Grouping, UsageRow, usage_by, usage_totals
 from puyun.storage.wallets import load_wallet
 
@@ -67,6 +69,21 @@ def receipt(request: Request, deps: ApiDeps, key: Key) -> Response:
 def receipt_keys(_request: Request, deps: ApiDeps) -> Response:
     """GET /.well-known/puyun-receipt-keys: every key that receipts were ever signed with, as a JSON Web Key set."""
     return _json(deps.signer.published())
+
+
+def statement(request: Request, deps: ApiDeps, key: Key) -> Response:
+    """GET /v1/statements/{month}: the canonical bytes, whose SHA-256 is kept when the month is closed."""
+    asked = request.path_params["month"]
+    try:
+        month = parse_month(asked)
+    except (ValueError, OverflowError):
+        text = f"`month` is {asked[:40]!r}; expected one such as 2026-11."
+        raise PuyunError("invalid_request_error", 400, text, param="month") from None
+    if month.start > deps.clock.now():
+        raise PuyunError("statement_not_found", 404, f"{month.name} has not begun, so it has no statement yet.")
+    with reading(deps.engine) as connection:
+        made = load_statement(connection, key.org, month)
+    return Response(render(made), media_type="application/json")
 
 
 def usage(request: Request, deps: ApiDeps, key: Key) -> Response:

@@ -14,6 +14,7 @@ from puyun.cli.keys import key_app
 from puyun.cli.output import say
 from puyun.cli.people import org_app, user_app
 from puyun.cli.prices.sheets import price_app
+from puyun.cli.reports import statements
 from puyun.cli.reports.receipts import receipt_app
 from puyun.cli.simulate import simulate_app
 from puyun.kit.errors import PuyunError
@@ -34,6 +35,7 @@ app.command()(money.balance)
 app.add_typer(price_app, name="price")
 app.command()(money.usage)
 app.add_typer(receipt_app, name="receipt")
+app.command()(statements.statement)
 app.command()(checking.audit)
 app.command()(checking.doctor)
 app.command()(serving.migrate)

@@ -75,6 +75,7 @@ _ADVICE = {
     "tier_not_allowed": ("A key may use only the tiers of its organization.", "puyun org set ORG --tiers test,flex"),
     "model_not_found": ("Only models of the catalogue can be named.", "See them: puyun catalog export"),
     "invalid_meter": ("A price belongs to a meter.", "See the prices there are: puyun price list"),
+    "statement_disagrees": ("What a statement says is derived twice, and must come out the same.", "puyun audit"),
     "price_in_force": (
         "A price that is in force, or about to be, is replaced and never undone.",
         "puyun price set MODEL TIER METER AMOUNT",
