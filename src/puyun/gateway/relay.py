@@ -37,12 +37,16 @@ async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
     except (UpstreamLostError, UpstreamTimeoutError) as error:
         raise _broken(error) from None
     call.answered_at = perf_counter()
-    reading = _read_whole(call, lease, body)
+    try:
+        fields = openai.take_apart(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _not_understood() from None
+    reading = _read_whole(call, lease, fields)
     names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
     call.step(CallEvent.FINISH)
     settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger)
     cost = format_amount(settled.charge)
-    sent = openai.encode_answer(body, call.tier, cost, names)
+    sent = openai.put_together(fields, call.tier, cost, names)
     head = answer_head(
         size=len(sent),
         request_id=call.request_id.encode(),
@@ -164,20 +168,21 @@ async def _left(call: Call, events: StreamFilter, ledger: LedgerWriter) -> None:
     call.exchange.end(b"")
 
 
-def _read_whole(call: Call, lease: Lease, body: bytes) -> Reading:
-    """Usage of a whole answer. Raises PuyunError when the body is not an answer at all."""
-    try:
-        answer = openai.decode_answer(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise upstream_error("The upstream provider's answer was not understood.") from None
-    reported = None if answer.usage is None else reader_at(lease.target.host)(answer.usage)
+def _read_whole(call: Call, lease: Lease, fields: openai.Body) -> Reading:
+    """Usage of a whole answer. Raises PuyunError when it is not an answer at all."""
+    usage = openai.usage_of(fields)
+    reported = None if usage is None else reader_at(lease.target.host)(usage)
     if reported is not None and reported.usage.total:
         return reported
-    if answer.usage is None and answer.choices is None and answer.data is None:
-        raise upstream_error("The upstream provider's answer was not understood.")
-    said = b"".join(bytes(choice) for choice in answer.choices or ())
+    if usage is None and "choices" not in fields and "data" not in fields:
+        raise _not_understood()
+    said = bytes(fields.get("choices", b""))
     counted = Usage(input=_input_estimate(call), output=estimate(len(said), ascii_only=said.isascii()))
     return _within_hold(call, conclude(reported, counted))
+
+
+def _not_understood() -> PuyunError:
+    return upstream_error("The upstream provider's answer was not understood.")
 
 
 def _within_hold(call: Call, reading: Reading) -> Reading:

@@ -190,16 +190,18 @@ class Chunk(msgspec.Struct):
     error: dict[str, Any] | str | None = None
 
 
-class Answer(msgspec.Struct):
-    """A whole answer, as far as the meter cares."""
-
-    usage: dict[str, Any] | None = None
-    choices: list[Raw] | None = None
-    data: list[Raw] | None = None
-
-
 decode_chunk = msgspec.json.Decoder(Chunk).decode
-decode_answer = msgspec.json.Decoder(Answer).decode
+
+take_apart = _BODY.decode
+"""An answer's fields as bytes. Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError."""
+
+
+def usage_of(fields: Body) -> dict[str, Any] | None:
+    """The usage report of an answer that was taken apart; None where there is none, or it is no object."""
+    told = fields.get("usage")
+    if told is None or not bytes(told).startswith(b"{"):
+        return None
+    return msgspec.json.decode(told)
 
 
 def said(choice: Choice) -> str:
@@ -234,7 +236,11 @@ _TIER_RAW = {tier: Raw(msgspec.json.encode(tier)) for tier in Tier}
 
 def encode_answer(body: bytes, tier: Tier, cost: str | None, names: Rename) -> bytes:
     """The provider's answer (or chunk) with the tier served and, where it holds usage, what it cost."""
-    fields = _BODY.decode(body)
+    return put_together(_BODY.decode(body), tier, cost, names)
+
+
+def put_together(fields: Body, tier: Tier, cost: str | None, names: Rename) -> bytes:
+    """The same for an answer that was taken apart; its fields are changed."""
     if fields.get("model") == names.upstream:
         fields["model"] = names.public
     usage = fields.get("usage")
