@@ -10,6 +10,7 @@ import msgspec
 
 from puyun.catalog.model import Tier
 from puyun.metering.reading import Reading, Report
+from puyun.metering.record import Flag
 from puyun.metering.series import Series, conclude
 from puyun.metering.shapes.openai import read_openai
 from puyun.metering.tokens import estimate
@@ -137,7 +138,7 @@ class StreamFilter:
         """What was used and what it cost, for a client that asked; empty for any other."""
         if not self._wants_usage:
             return b""
-        if self._usage_event:
+        if self._usage_event and Flag.ESTIMATED not in reading.flags:
             return sse.encode(openai.encode_answer(self._usage_event, self._tier, cost, self._names))
         return sse.encode(openai.usage_chunk(self._first, _report_of(reading.usage), cost, self._tier))
 

@@ -9,6 +9,7 @@ from puyun.catalog.model import Tier
 from puyun.gateway.stream import StreamFilter
 from puyun.metering.reading import Reading
 from puyun.metering.record import NO_FLAGS, Flag
+from puyun.metering.shapes.openai import read_gemini_openai
 from puyun.metering.usage import NO_USAGE, Usage
 from puyun.protocol import openai, sse
 
@@ -126,6 +127,52 @@ def test_without_a_report_what_was_let_through_is_estimated_and_says_so() -> Non
     assert told(events.ending(reading, "0.5")) == [
         {"id": "c1", "model": "up", "choices": [], "usage": usage, "service_tier": "flex"}
     ]
+
+
+def reported(prompt: int, completion: int, words: bytes = b"") -> bytes:
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    choices = [{"delta": {"content": words.decode()}}] if words else []
+    return b"data: " + json.dumps({"id": "c1", "model": "up", "choices": choices, "usage": usage}).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize(
+    "reports",
+    [
+        USAGE + USAGE,
+        reported(7, 1) + USAGE,
+        reported(7, 1, b"H") + reported(7, 2, b"e") + USAGE,
+        reported(0, 0) + reported(7, 0) + reported(0, 2),
+        STOP + USAGE,
+    ],
+    ids=["twice", "early and late", "with every chunk", "in parts", "after the end"],
+)
+def test_several_reports_are_never_added_up(reports: bytes) -> None:
+    """M9."""
+    _, events = fed(ROLE + reports + STOP + sse.DONE)
+    assert events.close(33) == Reading(Usage(input=7, output=2))
+
+
+def test_a_report_of_nothing_beside_a_text_is_no_report() -> None:
+    _, events = fed(ROLE + b"".join(WORDS) + STOP + reported(0, 0) + sse.DONE, wants_usage=True)
+    reading = events.close(33)
+    assert reading == Reading(Usage(input=33, output=2), Flag.ESTIMATED)
+    assert told(events.ending(reading, "0.5"))[0]["usage"]["prompt_tokens"] == 33
+
+
+def test_a_stream_that_was_cut_pays_its_last_report_and_the_text_after_it() -> None:
+    """Policy 14: what the provider said counts, and only the rest is estimated."""
+    _, events = fed(ROLE + reported(7, 90, b"many a word") + WORDS[0] + WORDS[1])
+    assert not events.complete
+    assert events.close(33) == Reading(Usage(input=7, output=91), Flag.ESTIMATED)
+    _, events = fed(ROLE + WORDS[0] + reported(7, 90, b"many a word"))
+    assert events.close(33) == Reading(Usage(input=7, output=90))
+
+
+def test_the_provider_decides_how_its_reports_are_read() -> None:
+    events = StreamFilter(tier=Tier.FLEX, names=openai.rename("up", "up"), wants_usage=False, read=read_gemini_openai)
+    thoughts = USAGE.replace(b'"total_tokens":9', b'"total_tokens":30')
+    events.feed(ROLE + STOP + thoughts + sse.DONE)
+    assert events.close(0) == Reading(Usage(input=7, output=2, reasoning=21))
 
 
 def test_letters_outside_ascii_are_taken_for_more() -> None:
