@@ -109,10 +109,14 @@ class Shop:
         self.store.commit([record])
 
     def crash(self) -> int:
-        """The process is found to be gone; how many holds were returned."""
+        """The process is found to be gone; how many holds were returned. Another takes its place."""
         with writing(self.engine) as connection:
             connection.execute(schema.owner.delete())
-        return self.store.expire_orphans()
+        returned = self.store.expire_orphans()
+        self.store.owner += 1
+        with writing(self.engine) as connection:
+            connection.execute(insert(schema.owner).values(id=self.store.owner, slot=0, started_at=NOON))
+        return returned
 
     def later(self, hours: int) -> None:
         self.clock.advance(hours * HOUR)

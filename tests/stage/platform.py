@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import psycopg
 from openai import OpenAI
 from sqlalchemy import Engine
 
@@ -22,7 +23,7 @@ from puyun.identity.keys import mint
 from puyun.identity.model import KeySpec, Organization
 from puyun.kit.clock import Instant
 from puyun.kit.money import parse_amount
-from puyun.storage.engine import open_engine, reading, sqlite_path, writing
+from puyun.storage.engine import Database, open_engine, reading, sqlite_path, writing
 from puyun.storage.identity import create_key, create_organization
 from puyun.storage.wallets import MoneyKind, WalletRow, load_wallet, top_up
 from puyun.system.entropy import key_entropy, organization_id
@@ -58,22 +59,26 @@ class Account:
 
 
 class Platform:
-    """`with Platform(folder) as platform`: runs inside; at the end everything is stopped and audited."""
+    """`with Platform(folder) as platform`: runs inside; at the end everything is stopped and audited.
+
+    With the URL of an empty PostgreSQL database it runs on that, else on SQLite.
+    """
 
     engine: Engine
     mock: MockUpstream
     server: Child
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, url: str = "", **settings: str) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self._env = SETTINGS | settings
+        self.database: Database = url or sqlite_path(self.data)
+        self._env = SETTINGS | {"PUYUN_DATABASE__URL": url} | settings
         self._children: list[Child] = []
 
     def __enter__(self) -> Self:
         self.data.mkdir()
         self.cli("migrate")
-        self.engine = open_engine(sqlite_path(self.data))
+        self.engine = open_engine(self.database)
         try:
             self.mock = MockUpstream(self.folder)
             self._children.append(self.mock.child)
@@ -210,10 +215,16 @@ class Platform:
 
     def records(self, account: Account) -> list[dict[str, Any]]:
         """The usage records of an account, oldest first, read beside all of the product's own code."""
-        with closing(sqlite3.connect(f"file:{sqlite_path(self.data)}?mode=ro", uri=True)) as connection:
-            connection.row_factory = sqlite3.Row
-            rows = connection.execute("SELECT * FROM usage_record WHERE org = ? ORDER BY call", (account.number,))
-            return [dict(row) for row in rows]
+        with closing(self.sql()) as connection:
+            rows = connection.execute(f"SELECT * FROM usage_record WHERE org = {account.number} ORDER BY call")
+            names = [column[0] for column in rows.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def sql(self) -> sqlite3.Connection | psycopg.Connection:
+        """A connection that only reads, beside all of the product's own code. Any thread may use it."""
+        if isinstance(self.database, str):
+            return psycopg.connect(self.database, autocommit=True)
+        return sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, check_same_thread=False)
 
     # --- calling -----------------------------------------------------------------------------------------------
     def client(self, account: Account | str) -> OpenAI:
