@@ -14,7 +14,7 @@ from puyun.cli.keys import key_app
 from puyun.cli.output import say
 from puyun.cli.people import org_app, user_app
 from puyun.cli.prices.sheets import price_app
-from puyun.cli.reports import statements
+from puyun.cli.reports import margins, statements
 from puyun.cli.reports.receipts import receipt_app
 from puyun.cli.simulate import simulate_app
 from puyun.kit.errors import PuyunError
@@ -36,6 +36,7 @@ app.add_typer(price_app, name="price")
 app.command()(money.usage)
 app.add_typer(receipt_app, name="receipt")
 app.command()(statements.statement)
+app.command()(margins.margin)
 app.command()(checking.audit)
 app.command()(checking.doctor)
 app.command()(serving.migrate)

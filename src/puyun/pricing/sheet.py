@@ -8,7 +8,7 @@
 """
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from io import StringIO
 from typing import cast
 
@@ -18,10 +18,10 @@ from puyun.catalog.fault import CatalogErrors, Fault, nearest
 from puyun.catalog.model import METERS, TIERS, Price, Tier
 from puyun.kit.clock import Instant, format_instant, parse_instant
 from puyun.kit.money import format_price
+from puyun.pricing.table import Readers, read_table
 
 COLUMNS = ("model", "tier", "meter", "price", "from")
 NEEDED = COLUMNS[:4]
-_TIER = field.one_of(Tier)
 
 
 def to_csv(prices: Iterable[Price]) -> str:
@@ -38,25 +38,17 @@ def to_csv(prices: Iterable[Price]) -> str:
 
 def parse_csv(text: str, source: str) -> tuple[Price, ...]:
     """Raises CatalogErrors with every fault, each with its line. Columns may stand in any order; unknown ones are refused."""
-    reader = csv.reader(StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
-    try:
-        rows = [(reader.line_num, row) for row in reader if row]
-    except csv.Error as error:
-        raise CatalogErrors(source, [Fault(reader.line_num, "", f"not CSV: {error}")]) from error
-    head = rows[0][1] if rows else []
-    faults = [
-        Fault(1, name, f'unknown column "{name}"{nearest(name, COLUMNS)}') for name in head if name not in COLUMNS
-    ]
-    faults += [Fault(1, name, f'the column "{name}" is missing') for name in NEEDED if name not in head]
-    faults += [Fault(1, name, f'the column "{name}" stands twice') for name in COLUMNS if head.count(name) > 1]
-    if faults:
-        raise CatalogErrors(source, faults)
+    rows, faults = read_table(text, source, _READERS, NEEDED)
     found: list[Price] = []
     seen: dict[tuple[object, ...], int] = {}
-    for line, row in rows[1:]:
-        price = _price(head, row, line, faults)
-        if price is None:
-            continue
+    for line, values in rows:
+        price = Price(
+            model=cast("str", values["model"]),
+            tier=cast("Tier", values["tier"]),
+            meter=cast("str", values["meter"]),
+            amount=cast("int | None", values["price"]),
+            effective_from=cast("int | None", values.get("from")),
+        )
         cell = (price.model, price.tier, price.meter, price.effective_from)
         if cell in seen:
             faults.append(Fault(line, price.model, f"a second price of this meter; the first is on line {seen[cell]}"))
@@ -69,28 +61,6 @@ def parse_csv(text: str, source: str) -> tuple[Price, ...]:
 
 def _order(price: Price) -> tuple[str, int, int, int]:
     return price.model, TIERS.index(price.tier), METERS.index(price.meter), starts(price)
-
-
-def _price(head: list[str], row: list[str], line: int, faults: list[Fault]) -> Price | None:
-    if len(row) != len(head):
-        faults.append(Fault(line, "", f"{len(row)} fields, the head has {len(head)}"))
-        return None
-    values: dict[str, object] = {}
-    before = len(faults)
-    for column, text in zip(head, row, strict=True):
-        try:
-            values[column] = _READERS[column](text.strip())
-        except (ValueError, OverflowError) as error:
-            faults.append(Fault(line, column, str(error)))
-    if len(faults) > before:
-        return None
-    return Price(
-        model=cast("str", values["model"]),
-        tier=cast("Tier", values["tier"]),
-        meter=cast("str", values["meter"]),
-        amount=cast("int | None", values["price"]),
-        effective_from=cast("int | None", values.get("from")),
-    )
 
 
 def _meter(text: str) -> str:
@@ -111,9 +81,9 @@ def _moment(text: str) -> Instant | None:
     return moment
 
 
-_READERS: dict[str, Callable[[str], object]] = {
+_READERS: Readers = {
     "model": field.name,
-    "tier": _TIER,
+    "tier": field.one_of(Tier),
     "meter": _meter,
     "price": field.price,
     "from": _moment,
