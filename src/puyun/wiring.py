@@ -33,6 +33,7 @@ from puyun.storage.engine import open_engine
 from puyun.storage.ledger.opening import open_store, take_owner
 from puyun.storage.ledger.writer import LedgerWriter
 from puyun.storage.reports.signatures import Signer
+from puyun.system import crash
 from puyun.system.clock import SystemClock
 from puyun.telemetry import log
 
@@ -81,6 +82,7 @@ class _Process:
         self._clock = clock
         database = settings.database_place
         self._owner = take_owner(database, settings.data / "owners", clock)
+        crash.reached("owner-registered")
         self._store = open_store(database, clock, self._owner.id)
         self._sequence = CallSequence(self._owner.slot)
         self._demo = Demonstration(settings, engine, clock, wanted=demo)

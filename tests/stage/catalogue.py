@@ -72,11 +72,17 @@ def one_more(name: str) -> str:
     return "\n".join([_deployment(name, "mock"), _model(name, "chat", name), *(_price(name, tier) for tier in TIERS)])
 
 
+def small_catalogue(base_url: str, models: tuple[str, ...]) -> str:
+    """These models alone, at Flex."""
+    parts = [_provider(base_url)]
+    for name in models:
+        parts += [_deployment(name, name), _model(name, "chat", name), _price(name, "flex")]
+    return "\n".join(parts)
+
+
 def catalogue(base_url: str) -> str:
     """As a file (DESIGN 4.3)."""
-    parts = [
-        f'[[providers]]\nname = "mock"\ndialect = "openai"\nbase_url = "{base_url}"\napi_key = "env:MOCK_KEY"\n',
-    ]
+    parts = [_provider(base_url)]
     for name in (*MODELS, FLEX_ONLY, UNPRICED, CHANGING):
         upstream = name if name in MODELS else "mock"
         parts += [_deployment(name, upstream), _model(name, "chat", name)]
@@ -89,6 +95,10 @@ def catalogue(base_url: str) -> str:
     parts += [_deployment("mock-embedding", "mock"), _model("mock-embedding", "embedding", "mock-embedding")]
     parts += [f'[[prices]]\nmodel = "mock-embedding"\ntier = "{tier}"\ninput = "0.0005"\n' for tier in TIERS]
     return "\n".join(parts)
+
+
+def _provider(base_url: str) -> str:
+    return f'[[providers]]\nname = "mock"\ndialect = "openai"\nbase_url = "{base_url}"\napi_key = "env:MOCK_KEY"\n'
 
 
 def _deployment(name: str, upstream: str, *, seats: int = 1000) -> str:

@@ -1,5 +1,6 @@
 """All commands in one place, and the one boundary where a failure becomes three lines and an exit code."""
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -18,6 +19,7 @@ from puyun.cli.reports import margins, statements
 from puyun.cli.reports.receipts import receipt_app
 from puyun.cli.simulate import simulate_app
 from puyun.kit.errors import PuyunError
+from puyun.system import crash
 
 app = typer.Typer(
     name="puyun",
@@ -75,6 +77,7 @@ def run(arguments: list[str]) -> int:
     """One command line; returns its exit code."""
     _debug.clear()
     try:
+        crash.arm(os.environ.get(crash.VARIABLE, ""))
         app(arguments, prog_name="puyun")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else Exit.REFUSED

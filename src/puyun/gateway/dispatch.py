@@ -13,6 +13,7 @@ from puyun.gateway.upstream import Connection, Pool, UpstreamLostError, Upstream
 from puyun.kit.errors import PuyunError
 from puyun.providers.echo import EchoAnswer
 from puyun.providers.failure import classify, no_capacity, upstream_error, upstream_timeout
+from puyun.system import crash
 
 ATTEMPTS_MAX = 3
 ERROR_BODY_MAX = 64 * 1024
@@ -125,7 +126,9 @@ class Dispatcher:
             lease.answer = connection
             call.watch(connection)
             connection.send(_head(call, target, len(body)) + body, first_byte=self._first_byte, idle=self._idle)
+            crash.reached("call-sent")
             status = await connection.response()
+            crash.reached("answer-begun")
             if status == 200:
                 return None, False
             problem = await connection.read_all(ERROR_BODY_MAX)

@@ -13,6 +13,7 @@ from puyun.metering.record import NO_FLAGS, Flag, UsageRecord
 from puyun.metering.usage import NO_USAGE
 from puyun.pricing.rate import rate
 from puyun.storage.ledger.writer import LedgerUnavailableError, LedgerWriter
+from puyun.system import crash
 
 
 class FreeOutcome(msgspec.Struct, frozen=True):
@@ -38,6 +39,7 @@ async def finish(call: Call, outcome: FreeOutcome | PaidOutcome, ledger: LedgerW
         settled = await ledger.ask(_record(call, outcome))
     except LedgerUnavailableError:
         raise unavailable() from None
+    crash.reached("call-settled")
     return _accept(settled)
 
 

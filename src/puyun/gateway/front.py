@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from puyun.protocol.openai import Endpoint
+from puyun.system import crash
 
 HEAD_MAX = 64 * 1024
 """Bytes of request line and headers."""
@@ -103,9 +104,7 @@ class Exchange:
 
     def respond(self, head: bytes, body: bytes) -> None:
         """The whole answer at once. `head` has everything but date, connection and the empty line."""
-        if not self.disconnected:
-            self._front.transport.write(b"".join((head, self._tail(), body)))
-        self._finish()
+        self._finish(b"".join((head, self._tail(), body)))
 
     def start(self, head: bytes) -> None:
         """Begin an answer in pieces; for a client of HTTP/1.0, which knows no chunks, it ends with the connection."""
@@ -120,12 +119,9 @@ class Exchange:
 
     def end(self, data: bytes) -> None:
         """The last piece, if there is one, and the end of the answer in good order."""
-        if not self.disconnected and not self.chunked:
-            self._front.transport.write(data)
-        elif not self.disconnected:
-            last = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-            self._front.transport.write(last)
-        self._finish()
+        if self.chunked:
+            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
+        self._finish(data)
 
     @property
     def congested(self) -> bool:
@@ -140,7 +136,10 @@ class Exchange:
     def _tail(self) -> bytes:
         return self._front.date() + (b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
 
-    def _finish(self) -> None:
+    def _finish(self, last: bytes) -> None:
+        if not self.disconnected:
+            crash.torn("last-bytes-torn", self._front.transport, last)
+            self._front.transport.write(last)
         self.response_complete = True
         self.body = b""
         self._front.exchange_done(self)

@@ -25,6 +25,7 @@ from puyun.metering.usage import Usage
 from puyun.protocol import openai, sse
 from puyun.providers.failure import upstream_error, upstream_timeout
 from puyun.storage.ledger.writer import LedgerWriter
+from puyun.system import crash
 
 ANSWER_MAX = 64 * 1024 * 1024
 
@@ -44,6 +45,7 @@ async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
     reading = _read_whole(call, lease, fields)
     names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
     call.step(CallEvent.FINISH)
+    crash.reached("usage-read")
     settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger)
     cost = format_amount(settled.charge)
     sent = openai.put_together(fields, call.tier, cost, names)
@@ -128,6 +130,7 @@ def _begin(call: Call, now: float) -> None:
     call.ttft_ms = max(int((now - call.started_at) * 1000), 1)
     head = stream_head(request_id=call.request_id.encode(), tier=call.tier.encode(), timing=_timing(call, now))
     call.exchange.start(head + lowered(call.max_tokens))
+    crash.reached("stream-begun")
 
 
 def _credit_ended(call: Call, events: StreamFilter, growing: Growing) -> PuyunError | None:
@@ -148,6 +151,7 @@ async def _last_events(call: Call, events: StreamFilter, error: PuyunError | Non
             await finish(call, FreeOutcome(Status.FAILED, error.code), ledger)
             return sse.encode(openai.encode_error(error, call.request_id))
         call.step(CallEvent.FINISH)
+        crash.reached("usage-read")
         status = Status.COMPLETED if error is None else Status.CUT
         settled = await finish(call, PaidOutcome(status, reading), ledger)
     except PuyunError as worse:
@@ -161,6 +165,7 @@ async def _last_events(call: Call, events: StreamFilter, error: PuyunError | Non
 
 async def _left(call: Call, events: StreamFilter, ledger: LedgerWriter) -> None:
     """The client is gone: it pays what was let through up to here, nothing when nothing was (policies 3 and 4)."""
+    crash.reached("client-left")
     call.step(CallEvent.ABANDON)
     reading = _within_hold(call, events.close(_input_estimate(call))) if events.said else Reading(Usage())
     with suppress(PuyunError):

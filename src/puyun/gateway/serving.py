@@ -23,6 +23,7 @@ from puyun.ledger.hold import Status
 from puyun.protocol import openai, sse
 from puyun.storage.ledger.writer import LedgerUnavailableError, LedgerWriter
 from puyun.storage.snapshots import EMPTY, Snapshot
+from puyun.system import crash
 
 log = logging.getLogger("puyun.gateway")
 
@@ -99,6 +100,7 @@ class DataPlane:
 
     async def _hold(self, call: Call) -> None:
         """Nothing goes upstream before this has returned. Raises PuyunError 402, 503; UpstreamClosedError."""
+        crash.reached("call-admitted")
         admission = call.admission
         key, sold = admission.key, admission.sold
         hold = Hold(key.org, call.call_id, key.id, admission.amount, sold.id, admission.tier)
@@ -108,6 +110,7 @@ class DataPlane:
             raise unavailable() from None
         if isinstance(outcome, Refused):
             raise refusal(outcome)
+        crash.reached("call-held")
         call.step(CallEvent.HELD)
         if isinstance(outcome, Held):
             call.max_tokens = affordable_output(admission, outcome.available)

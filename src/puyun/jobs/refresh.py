@@ -11,6 +11,7 @@ from puyun.egress.target import Secretless, Target, target_of
 from puyun.gateway.serving import DataPlane
 from puyun.storage.engine import reading
 from puyun.storage.snapshots import Snapshot, load_keys, load_snapshot, revisions
+from puyun.system import crash
 
 EVERY_SECONDS = 0.25
 
@@ -55,6 +56,8 @@ class Refresh:
             now = revisions(connection)
             snapshot = load_snapshot(connection, now["catalog"]) if now["catalog"] != self._catalog else None
             changed = load_keys(connection, self._identity) if now["identity"] != self._identity else None
+        if snapshot is not None or changed:
+            crash.reached("refresh-read")
         if changed:
             self._plane.keys = self._plane.keys | changed
         self._identity = now["identity"]

@@ -9,6 +9,7 @@ from puyun.gateway.front import sweep
 from puyun.gateway.upstream import Pool
 from puyun.storage.ledger.owner import Owner
 from puyun.storage.ledger.store import LedgerStore, StoreUnavailableError
+from puyun.system import crash
 
 CONNECTIONS_SECONDS = 0.5
 ORPHANS_SECONDS = 5.0
@@ -38,8 +39,12 @@ class OrphanSweep:
 
     def once(self) -> int:
         """How many holds were returned. Raises StoreUnavailableError."""
-        self._owner.bury()
-        return self._store.expire_orphans()
+        if self._owner.bury():
+            crash.reached("owner-buried")
+        returned = self._store.expire_orphans()
+        if returned:
+            crash.reached("holds-returned")
+        return returned
 
     async def run(self) -> None:
         """Runs until cancelled."""

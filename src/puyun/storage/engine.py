@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from puyun.storage import schema
+from puyun.system import crash
 
 Database = Path | str
 """A SQLite file, or the URL of a PostgreSQL database."""
@@ -188,6 +189,8 @@ def writing(engine: Engine) -> Generator[Connection]:
             with _transaction(connection, "write"):
                 lock(connection)
                 yield connection
+                crash.reached("act-written")
+            crash.reached("act-committed")
         finally:
             if turn is not None:
                 turn.give()

@@ -16,6 +16,7 @@ from puyun.storage.engine import LOCKS, connect_postgres
 from puyun.storage.ledger.owner import TooManyProcessesError
 from puyun.storage.ledger.store import StoreUnavailableError
 from puyun.storage.sql import statements
+from puyun.system import crash
 
 SILENCE_SECONDS = 15
 """How long a slot's lock must be nobody's before its process is taken for dead."""
@@ -99,6 +100,7 @@ class PostgresOwner:
         named = {slot for _, slot, _ in self._connection.execute(_SQL["owners"], (LOCKS,)).fetchall()}
         for slot in range(SLOTS):
             if slot not in named and self._lock(slot):
+                crash.reached("slot-taken")
                 row = self._connection.execute(_SQL["add_owner"], (slot, self._clock.now(), slot)).fetchone()
                 if row is not None:
                     self._id, self._slot = int(row[0]), slot

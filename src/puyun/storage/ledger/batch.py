@@ -42,7 +42,7 @@ class Batch:
     """`orgs`, `keys` and `places` are what the commands name; `holds`, `settles` say which kinds there are."""
 
     def __init__(self, asks: Sequence[Ask]) -> None:
-        self._asks = asks
+        self.asks = asks
         self._commands = [_command(ask) for ask in asks]
         self.orgs = {command.org for command in self._commands}
         self.keys = {command.key for command in self._commands}
@@ -60,7 +60,7 @@ class Batch:
         opened: dict[Place, Hold] = {}
         grown: set[Place] = set()
         ended: dict[Place, tuple[UsageRecord, Settled]] = {}
-        for ask, outcome in zip(self._asks, outcomes, strict=True):
+        for ask, outcome in zip(self.asks, outcomes, strict=True):
             place = (ask.org, ask.call)
             if isinstance(ask, UsageRecord):
                 if isinstance(outcome, Settled) and place not in before.ended:

@@ -17,6 +17,7 @@ from puyun.kit.ids import SLOTS
 from puyun.storage.engine import Turn, connect_sqlite
 from puyun.storage.ledger.store import StoreUnavailableError
 from puyun.storage.sql import statements
+from puyun.system import crash
 
 _SQL = statements("ledger")
 
@@ -89,6 +90,7 @@ class FileOwner:
         self._database = database
         self._folder = folder
         self._taken = Slot.take(folder)
+        crash.reached("slot-taken")
         with self._writing() as connection:
             self._id = connection.execute(_SQL["add_owner"], (self.slot, clock.now())).lastrowid or 0
 

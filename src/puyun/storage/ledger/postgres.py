@@ -16,8 +16,9 @@ from puyun.ledger.book import Book
 from puyun.ledger.command import Outcome
 from puyun.storage.engine import connect_postgres
 from puyun.storage.ledger.batch import Batch, Changes, Row, book_of, crashed
-from puyun.storage.ledger.store import BATCH_MAX, Ask, StoreUnavailableError
+from puyun.storage.ledger.store import BATCH_MAX, WRITTEN, Ask, StoreUnavailableError
 from puyun.storage.sql import statements, with_arrays
+from puyun.system import crash
 
 SESSION = {
     "statement_timeout": "5s",
@@ -68,6 +69,7 @@ class PostgresLedger:
         except BaseException:
             self._undo()
             raise
+        crash.reached_by(WRITTEN, asks)
         self._write(changes, number)
         return outcomes
 

@@ -14,8 +14,9 @@ from puyun.ledger.book import Book
 from puyun.ledger.command import Outcome
 from puyun.storage.engine import Turn, connect_sqlite
 from puyun.storage.ledger.batch import Batch, Changes, Place, Row, book_of, crashed
-from puyun.storage.ledger.store import BATCH_MAX, Ask, StoreUnavailableError
+from puyun.storage.ledger.store import BATCH_MAX, WRITTEN, Ask, StoreUnavailableError
 from puyun.storage.sql import statements, with_rows
+from puyun.system import crash
 
 _SQL = statements("ledger")
 
@@ -57,6 +58,7 @@ class SqliteLedger:
         try:
             outcomes, changes = batch.decide(self._load(batch), now=self._clock.now(), owner=self.owner)
             self._write(changes)
+            crash.reached_by(WRITTEN, batch.asks)
             execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:

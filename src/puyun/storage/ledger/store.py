@@ -12,6 +12,9 @@ BATCH_MAX = 64
 Ask = Hold | Grow | UsageRecord
 """What callers hand in: a record stands for the settle, void or expiry that its status says."""
 
+WRITTEN: dict[type, str] = {Hold: "hold-written", Grow: "grow-written", UsageRecord: "settle-written"}
+"""Where a process can be made to die in a transaction, by what is asked for in it."""
+
 
 class StoreUnavailableError(Exception):
     """The database cannot be written now. Nothing happened, unless `unknown`: the connection was lost at the commit."""

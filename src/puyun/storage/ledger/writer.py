@@ -13,16 +13,20 @@ from queue import SimpleQueue
 import msgspec
 
 from puyun.kit.clock import SECOND, Clock, Instant
-from puyun.ledger.command import Hold, Outcome
+from puyun.ledger.command import Grow, Hold, Outcome
 from puyun.ledger.hold import Status
 from puyun.metering.record import UsageRecord
 from puyun.storage.ledger.batch import void
 from puyun.storage.ledger.store import BATCH_MAX, Ask, LedgerStore, StoreUnavailableError
+from puyun.system import crash
 
 SETTLE_PATIENCE = 10 * SECOND
 """How long a settle is tried again while the database cannot be written; then the call is free (policy 17)."""
 
 RETRY_SECONDS = 0.2
+
+_QUEUED: dict[type, str] = {Hold: "hold-queued", Grow: "grow-queued", UsageRecord: "settle-queued"}
+_COMMITTED: dict[type, str] = {Hold: "hold-committed", Grow: "grow-committed", UsageRecord: "settle-committed"}
 
 log = logging.getLogger("puyun.ledger")
 
@@ -59,6 +63,7 @@ class LedgerWriter:
         """
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._queue.append((ask, future))
+        crash.reached(_QUEUED[type(ask)])
         if not self._kicked:
             self._kicked = True
             self._loop.call_soon(self._kick.put, True)
@@ -85,6 +90,7 @@ class LedgerWriter:
         try:
             outcomes: Sequence[Outcome | None] = self._store.commit([ask for ask, _ in batch])
             self._failing_since = None
+            crash.reached_by(_COMMITTED, (ask for ask, _ in batch))
         except StoreUnavailableError as error:
             batch = self._give_up_on(batch, unknown=error.unknown)
             outcomes = [None] * len(batch)

@@ -3,7 +3,18 @@
 from alembic import context
 
 from puyun.storage.schema import metadata
+from puyun.system import crash
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+
+def _applied(*_: object, **_named: object) -> None:
+    crash.reached("migration-applied")
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    on_version_apply=_applied,
+)
 with context.begin_transaction():
     context.run_migrations()

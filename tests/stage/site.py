@@ -1,0 +1,146 @@
+"""One organization on a data directory of its own, and processes that may be killed on it at will."""
+
+import io
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import closing, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any
+
+from puyun.catalog.model import Tier
+from puyun.cli.app import run as puyun
+from puyun.identity.keys import mint
+from puyun.identity.model import KeySpec
+from puyun.kit.clock import Instant
+from puyun.storage.engine import open_engine, sqlite_path, writing
+from puyun.storage.identity import create_key, create_organization
+from puyun.storage.wallets import MoneyKind, top_up
+from puyun.system.crash import VARIABLE
+from puyun.system.entropy import key_entropy, organization_id
+from stage.catalogue import small_catalogue
+from stage.child import Child
+from stage.upstream import SECRET, MockUpstream
+from stage.waiting import until
+
+KILLED = -9
+"""The exit code of a child that was."""
+
+START = 1_000_000_000_000
+"""What the organization has at the beginning, in nano-units: 1000.00."""
+
+MODELS = (
+    "mock-tokens-50",
+    "mock-tokens-1500",
+    "mock-chunk-delay-20-tokens-50",
+    "mock-delay-300",
+    "mock-gate",
+    "mock-die-midstream",
+)
+
+_ENV = {
+    "PUYUN_UPSTREAM__ALLOW_PRIVATE": "true",
+    "PUYUN_UPSTREAM__FIRST_BYTE_TIMEOUT": "20",
+    "MOCK_KEY": SECRET,
+}
+
+
+class Site:
+    """Made once with `found`, then copied for each test, which is cheaper."""
+
+    def __init__(self, folder: Path, mock: MockUpstream, org: int, key: str, *, name: str) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.mock = mock
+        self.org = org
+        self.key = key
+        self.name = name
+        self.user = f"{name}-{time.time_ns()}"
+        """Of every call to the mock upstream, so that its journal can be asked for them alone."""
+        self.children: list[Child] = []
+
+    @classmethod
+    def found(cls, folder: Path, mock: MockUpstream) -> "Site":
+        """A new database with a catalogue of MODELS, the organization `acme`, and a key of it."""
+        site = cls(folder, mock, organization_id(), mint(key_entropy()), name="found")
+        site.data.mkdir(parents=True)
+        site.run("migrate")
+        file = folder / "catalogue.toml"
+        file.write_text(small_catalogue(mock.base_url, MODELS))
+        site.run("catalog", "apply", str(file))
+        now = Instant(time.time_ns() // 1000)
+        engine = open_engine(sqlite_path(site.data))
+        with writing(engine) as connection:
+            made = create_organization(connection, "acme", org=site.org, tiers=tuple(Tier), currency="USD", now=now)
+            create_key(connection, made, KeySpec(tier=Tier.FLEX), site.key, now)
+            top_up(connection, site.org, START, kind=MoneyKind.PAID, ref="start", now=now)
+        engine.dispose()
+        return site
+
+    def copy(self, folder: Path, name: str) -> "Site":
+        shutil.copytree(self.data, folder / "data")
+        return Site(folder, self.mock, self.org, self.key, name=name)
+
+    # --- processes -----------------------------------------------------------------------------------------------
+    def run(self, *arguments: str) -> str:
+        """What a command prints that must succeed; in this process, which is quicker."""
+        said = io.StringIO()
+        with redirect_stdout(said), redirect_stderr(said):
+            code = puyun([*arguments, "--data", str(self.data)])
+        assert code == 0, f"puyun {' '.join(arguments)}: {code}\n{said.getvalue()}"
+        return said.getvalue()
+
+    def die(self, crash: str, *arguments: str) -> None:
+        """A command that is killed at the place `crash`."""
+        command = [sys.executable, "-m", "puyun", *arguments, "--data", str(self.data)]
+        done = subprocess.run(command, env=self._env(crash), capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == KILLED, f"{done.returncode}\n{done.stdout}{done.stderr}"
+
+    def launch(self, crash: str = "", *, runner: tuple[str, ...] = ("-m", "puyun")) -> tuple[Child, int]:
+        """A server that starts, and the port it will have."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        arguments = [*runner, "serve", "--data", str(self.data), "--port", str(port), "--no-demo"]
+        child = Child(f"server-{len(self.children)}", arguments, folder=self.folder, env=self._env(crash))
+        self.children.append(child)
+        return child, port
+
+    def serve(self, crash: str = "", *, runner: tuple[str, ...] = ("-m", "puyun")) -> tuple[Child, int]:
+        """One that has started."""
+        child, port = self.launch(crash, runner=runner)
+        until(lambda: self._ready(child, port), "the server to be ready")
+        return child, port
+
+    def stop(self) -> None:
+        for child in self.children:
+            if child.alive:
+                child.kill()
+        log = "".join(child.log() for child in self.children)
+        print(log[-20_000:])
+        assert "Traceback" not in log
+
+    def _env(self, crash: str) -> dict[str, str]:
+        return os.environ | _ENV | {"PUYUN_DATA": str(self.data), VARIABLE: crash}
+
+    @staticmethod
+    def _ready(child: Child, port: int) -> bool:
+        assert child.alive, f"the server ended:\n{child.log()}"
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return answer.status == 200
+        return False
+
+    # --- what the database says, read beside all of the product's own code ----------------------------------------
+    def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
+        with closing(sqlite3.connect(f"file:{sqlite_path(self.data)}?mode=ro", uri=True, timeout=20)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query, values)]
+
+    def wallet(self) -> dict[str, Any]:
+        [row] = self.rows("SELECT * FROM wallet WHERE org = ?", self.org)
+        return row
