@@ -17,6 +17,7 @@ from puyun.cli.people import org_app, user_app
 from puyun.cli.prices.sheets import price_app
 from puyun.cli.reports import margins, statements
 from puyun.cli.reports.receipts import receipt_app
+from puyun.cli.reports.reconcile import reconcile_app
 from puyun.cli.simulate import simulate_app
 from puyun.kit.errors import PuyunError
 from puyun.system import crash
@@ -39,6 +40,7 @@ app.command()(money.usage)
 app.add_typer(receipt_app, name="receipt")
 app.command()(statements.statement)
 app.command()(margins.margin)
+app.add_typer(reconcile_app, name="reconcile")
 app.command()(checking.audit)
 app.command()(checking.doctor)
 app.command()(serving.migrate)

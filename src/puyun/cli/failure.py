@@ -76,6 +76,7 @@ _ADVICE = {
     "model_not_found": ("Only models of the catalogue can be named.", "See them: puyun catalog export"),
     "invalid_meter": ("A price belongs to a meter.", "See the prices there are: puyun price list"),
     "statement_disagrees": ("What a statement says is derived twice, and must come out the same.", "puyun audit"),
+    "provider_not_found": ("A bill belongs to a provider of the catalogue.", "See them: puyun catalog export"),
     "price_in_force": (
         "A price that is in force, or about to be, is replaced and never undone.",
         "puyun price set MODEL TIER METER AMOUNT",
