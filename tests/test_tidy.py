@@ -54,6 +54,10 @@ BOUNDARIES = {
         "serve",
     ): "one call's bug must answer 500, free the hold, and spare the other calls",
     ("src/puyun/storage/ledger/writer.py", "_commit"): "without its thread no call can be paid; the broken one is free",
+    (
+        "src/puyun/storage/ledger/writer.py",
+        "_run",
+    ): "when the thread ends in spite of that, nobody may be left waiting for it",
 }
 """Functions that may catch everything and go on. One that ends by raising again is a clean-up and needs no entry."""
 

@@ -31,6 +31,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     )
     port: Annotated[int, Meta(ge=0, le=65_535, description="port to listen on; 0 takes a free one")] = 8000
     shutdown_seconds: Annotated[Seconds, Meta(description="how long running calls may go on after a stop signal")] = 30
+    write_stall_seconds: Annotated[
+        Seconds, Meta(description="how long a client may take nothing of what is sent to it; then it counts as gone")
+    ] = 120
     trusted_proxies: Annotated[
         str, Meta(description="networks whose `X-Forwarded-For` is believed, separated by commas; empty for none")
     ] = ""

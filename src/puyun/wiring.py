@@ -25,6 +25,7 @@ from puyun.gateway.front import Front
 from puyun.gateway.serving import DataPlane
 from puyun.gateway.upstream import Pool
 from puyun.jobs.refresh import Refresh
+from puyun.jobs.stalls import Stalls
 from puyun.jobs.sweep import OrphanSweep, sweep_connections
 from puyun.kit.ids import CallSequence
 from puyun.portal.app import PageDeps, create_pages
@@ -101,6 +102,7 @@ class _Process:
         orphans = self._orphans()
         refresh = Refresh(self._engine, plane)
         server = self._server(plane)
+        stalls = Stalls(self._settings.server.write_stall_seconds)
         refresh.once()
         plane.admits = True
         await self._demo.start(refresh, connector)
@@ -108,7 +110,7 @@ class _Process:
             loop.create_task(job)
             for job in (
                 refresh.run(),
-                sweep_connections(lambda: server.server_state.connections, pool),
+                sweep_connections(lambda: server.server_state.connections, pool, stalls),
                 orphans.run(),
             )
         ]

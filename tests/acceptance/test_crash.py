@@ -8,9 +8,7 @@ import asyncio
 import itertools
 import signal
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,6 @@ from stage.bill import charge, nano
 from stage.child import Child
 from stage.load import MIX, Heard, Kind, Load
 from stage.site import KILLED, START, Site
-from stage.upstream import MockUpstream
 from stage.verdict import COMPLETED, CRASHED, judge
 
 from puyun.storage.engine import sqlite_path
@@ -67,23 +64,6 @@ from puyun.cli.app import main
 main()
 """
 """A puyun none of whose files may grow beyond a size."""
-
-
-@pytest.fixture(scope="module")
-def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("founded")
-    mock = MockUpstream(folder)
-    try:
-        yield Site.found(folder, mock)
-    finally:
-        mock.child.stop()
-
-
-@pytest.fixture
-def site(founded: Site, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
-    site = founded.copy(tmp_path, request.node.name)
-    yield site
-    site.stop()
 
 
 def load_until_dead(site: Site, server: Child, port: int, kinds: tuple[Kind, ...]) -> list[Heard]:

@@ -41,6 +41,7 @@ MODELS = (
     "mock-delay-300",
     "mock-gate",
     "mock-die-midstream",
+    "mock-flood-64-tokens-1000",
 )
 
 _ENV = {
@@ -101,19 +102,23 @@ class Site:
         done = subprocess.run(command, env=self._env(crash), capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == KILLED, f"{done.returncode}\n{done.stdout}{done.stderr}"
 
-    def launch(self, crash: str = "", *, runner: tuple[str, ...] = ("-m", "puyun")) -> tuple[Child, int]:
+    def launch(
+        self, crash: str = "", *, runner: tuple[str, ...] = ("-m", "puyun"), **settings: str
+    ) -> tuple[Child, int]:
         """A server that starts, and the port it will have."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         arguments = [*runner, "serve", "--data", str(self.data), "--port", str(port), "--no-demo"]
-        child = Child(f"server-{len(self.children)}", arguments, folder=self.folder, env=self._env(crash))
+        child = Child(f"server-{len(self.children)}", arguments, folder=self.folder, env=self._env(crash) | settings)
         self.children.append(child)
         return child, port
 
-    def serve(self, crash: str = "", *, runner: tuple[str, ...] = ("-m", "puyun")) -> tuple[Child, int]:
+    def serve(
+        self, crash: str = "", *, runner: tuple[str, ...] = ("-m", "puyun"), **settings: str
+    ) -> tuple[Child, int]:
         """One that has started."""
-        child, port = self.launch(crash, runner=runner)
+        child, port = self.launch(crash, runner=runner, **settings)
         until(lambda: self._ready(child, port), "the server to be ready")
         return child, port
 

@@ -25,7 +25,7 @@ def create_api(deps: ApiDeps, pages: ASGIApp) -> Starlette:
     """One application for everything that is not a data-plane call."""
 
     def ready(_request: Request) -> Response:
-        answers = deps.plane.admits
+        answers = deps.plane.ready
         return JSONResponse({"ready": answers}, 200 if answers else 503)
 
     def healthy(_request: Request) -> Response:

@@ -50,7 +50,7 @@ class DataPlane:
         self.snapshot: Snapshot = EMPTY
         self.keys: dict[bytes, Key] = {}
         self.admits = False
-        """Whether calls are taken: the catalogue and the keys have been read, and lately confirmed."""
+        """Whether the catalogue and the keys have been read, and lately confirmed."""
         self.seats = seats
         self.pool = pool
         self._clock = clock
@@ -58,6 +58,11 @@ class DataPlane:
         self._sequence = sequence
         self._dispatcher = dispatcher
         self.proxies = proxies
+
+    @property
+    def ready(self) -> bool:
+        """Whether calls are taken: the figures are fresh, and what calls cost can be written down."""
+        return self.admits and self._ledger.alive
 
     def refuse(self, status: int, code: str, message: str) -> tuple[bytes, bytes]:
         """Head and body of an error before there is a call."""
@@ -94,7 +99,7 @@ class DataPlane:
             await self._fail(call, _bug())
 
     def _admit(self, exchange: Exchange, now: Instant) -> Admission:
-        if not self.admits:
+        if not self.ready:
             raise unavailable()
         return admit(exchange, self.keys, self.snapshot, now, self.proxies)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from puyun.gateway.front import sweep
 from puyun.gateway.upstream import Pool
+from puyun.jobs.stalls import Stalls
 from puyun.storage.ledger.owner import Owner
 from puyun.storage.ledger.store import LedgerStore, StoreUnavailableError
 from puyun.system import crash
@@ -17,13 +18,14 @@ ORPHANS_SECONDS = 5.0
 log = logging.getLogger("puyun.sweep")
 
 
-async def sweep_connections(connections: Callable[[], Iterable[Any]], pool: Pool) -> None:
-    """Idle and slow clients, silent providers. Runs until cancelled."""
+async def sweep_connections(connections: Callable[[], Iterable[Any]], pool: Pool, stalls: Stalls) -> None:
+    """Idle and slow clients, those that take nothing, silent providers. Runs until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(CONNECTIONS_SECONDS)
         now = loop.time()
         sweep(connections(), now)
+        stalls.sweep(connections(), now)
         pool.sweep(now)
 
 

@@ -8,6 +8,7 @@ from till import NOON, Till, hold
 
 from puyun.gateway.upstream import Pool
 from puyun.jobs import sweep as module
+from puyun.jobs.stalls import Stalls
 from puyun.jobs.sweep import OrphanSweep, sweep_connections
 from puyun.kit.clock import ManualClock
 from puyun.storage.ledger.opening import open_store
@@ -113,7 +114,7 @@ def test_connections_are_looked_at_by_the_loop_s_clock(monkeypatch: pytest.Monke
 
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        task = loop.create_task(sweep_connections(list, Watched(None, loop)))
+        task = loop.create_task(sweep_connections(list, Watched(None, loop), Stalls(1)))
         await until(lambda: len(looks) > 2, "several looks")
         assert looks == sorted(looks)
         assert looks[-1] <= loop.time()

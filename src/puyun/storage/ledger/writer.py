@@ -49,6 +49,9 @@ class LedgerWriter:
         self._queue: deque[_Waiting] = deque()
         self._kick: SimpleQueue[bool] = SimpleQueue()
         self._kicked = False
+        self._in_hand: list[_Waiting] = []
+        self.alive = True
+        """False once the thread ended by a bug: nothing can be held or paid any more, so no call may be taken."""
         self._stopping = False
         self._failing_since: Instant | None = None
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
@@ -62,6 +65,9 @@ class LedgerWriter:
         The thread is woken when the loop has run what is ready, so that calls which came together commit together.
         """
         future: asyncio.Future[Outcome] = self._loop.create_future()
+        if not self.alive:
+            future.set_exception(LedgerUnavailableError())
+            return future
         self._queue.append((ask, future))
         crash.reached(_QUEUED[type(ask)])
         if not self._kicked:
@@ -77,16 +83,30 @@ class LedgerWriter:
         self._store.close()
 
     def _run(self) -> None:
+        """Whatever ends the work before its time is said once, and nobody is left waiting for it."""
+        try:
+            self._work()
+        except Exception:
+            log.exception("ledger_writer_died")
+            self._loop.call_soon_threadsafe(self._die)
+
+    def _die(self) -> None:
+        self.alive = False
+        waiting = [*self._in_hand, *self._queue]
+        self._queue.clear()
+        _deliver(waiting, [None] * len(waiting))
+
+    def _work(self) -> None:
         running = True
         while running:
             running = self._kick.get()
             self._kicked = False
             while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
-                self._commit(batch)
+                self._in_hand = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
+                self._commit(self._in_hand)
 
     def _commit(self, batch: list[_Waiting]) -> None:
-        """Nothing may end this thread: without it no call can be paid."""
+        """One broken command must not end the thread: without it no call can be paid."""
         try:
             outcomes: Sequence[Outcome | None] = self._store.commit([ask for ask, _ in batch])
             self._failing_since = None

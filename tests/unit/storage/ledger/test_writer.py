@@ -112,6 +112,33 @@ def test_the_outcome_is_durable_when_it_is_told(till: Till) -> None:
     asyncio.run(run())
 
 
+def test_a_writer_that_ends_leaves_nobody_waiting(till: Till, caplog: pytest.LogCaptureFixture) -> None:
+    """Its thread meets a bug outside of any command: what waits fails, what comes later fails at once, said once."""
+
+    class BrokenClock(ManualClock):
+        def now(self):
+            raise ValueError("no time")
+
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        stage.writer._clock = BrokenClock(NOON)
+        assert stage.writer.alive
+        blocker = stage.block()
+        waiting = [stage.writer.ask(hold(ORG, till.call(), 1)) for _ in range(BATCH_MAX + 3)]
+        async with asyncio.timeout(PATIENCE):
+            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {LedgerUnavailableError}
+            assert not stage.writer.alive
+            with pytest.raises(LedgerUnavailableError):
+                await stage.writer.ask(hold(ORG, till.call(), 1))
+            blocker.execute("ROLLBACK")
+            blocker.close()
+            await stage.writer.stop()
+
+    asyncio.run(run())
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["ledger_writer_died"]
+
+
 def test_stop_writes_what_was_asked_for(till: Till) -> None:
     async def run() -> None:
         stage = Stage(till, asyncio.get_running_loop())

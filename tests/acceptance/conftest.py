@@ -1,0 +1,26 @@
+"""Fixtures of tests that kill and restart at will: a data directory of their own each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stage.site import Site
+from stage.upstream import MockUpstream
+
+
+@pytest.fixture(scope="session")
+def _founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("founded")
+    mock = MockUpstream(folder)
+    try:
+        yield Site.found(folder, mock)
+    finally:
+        mock.child.stop()
+
+
+@pytest.fixture
+def site(_founded: Site, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    """One organization, nothing running yet; what runs in the end is killed."""
+    site = _founded.copy(tmp_path, request.node.name)
+    yield site
+    site.stop()
