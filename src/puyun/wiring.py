@@ -24,6 +24,7 @@ from puyun.gateway.dispatch import Dispatcher, Seats
 from puyun.gateway.front import Front
 from puyun.gateway.serving import DataPlane
 from puyun.gateway.upstream import Pool
+from puyun.jobs.closing import Closing
 from puyun.jobs.refresh import Refresh
 from puyun.jobs.stalls import Stalls
 from puyun.jobs.sweep import OrphanSweep, sweep_connections
@@ -112,6 +113,7 @@ class _Process:
                 refresh.run(),
                 sweep_connections(lambda: server.server_state.connections, pool, stalls),
                 orphans.run(),
+                Closing(self._engine, self._clock).run(),
             )
         ]
         gc.collect()

@@ -76,9 +76,8 @@ def statement(request: Request, deps: ApiDeps, key: Key) -> Response:
     asked = request.path_params["month"]
     try:
         month = parse_month(asked)
-    except (ValueError, OverflowError):
-        text = f"`month` is {asked[:40]!r}; expected one such as 2026-11."
-        raise PuyunError("invalid_request_error", 400, text, param="month") from None
+    except ValueError as error:
+        raise PuyunError("invalid_request_error", 400, f"{error}.", param="month") from None
     if month.start > deps.clock.now():
         raise PuyunError("statement_not_found", 404, f"{month.name} has not begun, so it has no statement yet.")
     with reading(deps.engine) as connection:

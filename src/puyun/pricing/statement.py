@@ -153,12 +153,25 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse_month(text: str) -> Month:
     """`2026-11`. Raises ValueError."""
-    if len(text) != 7:
+    try:
+        start = parse_instant(f"{text}-01")
+        first = to_datetime(start)
+        later = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{text[:40]!r} is no month; expected one such as 2026-11") from error
+    if f"{first:%Y-%m}" != text:
         raise ValueError(f"{text[:40]!r} is no month; expected one such as 2026-11")
-    start = parse_instant(f"{text}-01")
-    first = to_datetime(start)
-    later = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
     return Month(text, start, from_datetime(later))
+
+
+def months_before(now: Instant, count: int) -> list[Month]:
+    """The last whole months, oldest first."""
+    found: list[Month] = []
+    first = to_datetime(now).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    for _ in range(count):
+        first = first.replace(year=first.year - (first.month == 1), month=(first.month - 2) % 12 + 1)
+        found.append(parse_month(f"{first:%Y-%m}"))
+    return found[::-1]
 
 
 def document(statement: Statement) -> dict[str, object]:

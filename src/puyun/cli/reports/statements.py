@@ -11,9 +11,6 @@ from puyun.cli.opening import Config, Data, Json
 from puyun.cli.people import Org
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from puyun.kit.clock import Instant
     from puyun.pricing.statement import Month, Statement
     from puyun.storage.reports.statements import Closed
 
@@ -31,12 +28,12 @@ def statement(
 ) -> None:
     """Where a month's balance came from and went: opening, top-ups, credits, usage by offer and meter, closing.
 
-    A month that is over is closed by the first look: the SHA-256 of what `--json` prints is kept. From then on it prints the
-    same bytes, or exit 6.
+    A month that is over is closed, by a server or by the first look: the SHA-256 of what `--json` prints is kept. From then
+    on it prints the same bytes, or exit 6.
     """
     from puyun.pricing.statement import render, to_csv
     from puyun.storage.engine import reading
-    from puyun.storage.reports.statements import describe_closed, load_statement
+    from puyun.storage.reports.statements import describe_closed, is_final, keep_closing, load_closed, load_statement
     from puyun.system.clock import SystemClock
 
     period = _month(month)
@@ -47,7 +44,10 @@ def statement(
         with reading(engine) as connection:
             found = opening.organization(connection, org)
             made = load_statement(connection, found.id, period)
-        closed = _close(engine, found.id, period, now)
+            closed = load_closed(connection, found.id, period)
+            final = is_final(connection, found.id, period, now)
+        if closed is None and final:
+            closed = keep_closing(engine, made, now)
     output.say(f"{month} of {found.name}: {describe_closed(closed) if closed else 'still open'}")
     if as_csv:
         sys.stdout.write(to_csv(made))
@@ -63,27 +63,8 @@ def _month(text: str) -> "Month":
 
     try:
         return parse_month(text)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise usage(f"{text!r} is no month.", "one such as 2026-11") from error
-
-
-def _close(engine: "Engine", org: int, month: "Month", now: "Instant") -> "Closed | None":
-    """The closing of the month; None while it is not over."""
-    from puyun.kit.errors import PuyunError
-    from puyun.storage.engine import reading, writing
-    from puyun.storage.reports.statements import close_month, load_closed
-
-    with reading(engine) as connection:
-        closed = load_closed(connection, org, month)
-    if closed is not None or now < month.end:
-        return closed
-    try:
-        with writing(engine) as connection:
-            return close_month(connection, org, month, now)
-    except PuyunError as error:
-        if error.code == "month_not_over":
-            return None
-        raise
 
 
 def _check(made: "Statement", closed: "Closed | None") -> None:

@@ -7,7 +7,7 @@ time, and is found to be the same or not.
 from collections.abc import Iterator
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, case, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, case, func, insert, select
 
 from puyun.kit.clock import HOUR, Instant, format_instant
 from puyun.kit.errors import Blame, PuyunError
@@ -19,6 +19,7 @@ from puyun.pricing.pricebook import PriceBook
 from puyun.pricing.rate import lines as lines_of
 from puyun.pricing.statement import Amounts, Month, Movement, Share, Sold, Statement, Used, digest, parse_month
 from puyun.storage import schema
+from puyun.storage.engine import reading, writing
 from puyun.storage.ledger.codes import STATUS_NAME, TIER_NAME
 from puyun.storage.prices import load_price_rows
 from puyun.storage.wallets import load_wallet
@@ -68,21 +69,50 @@ def load_closed(connection: Connection, org: int, month: Month) -> Closed | None
     return None if row is None else Closed(row.month, row.sha256, row.closed_at)
 
 
-def close_month(connection: Connection, org: int, month: Month, now: Instant) -> Closed:
-    """Store the hash; a repetition gets the first answer.
+def is_final(connection: Connection, org: int, month: Month, now: Instant) -> bool:
+    """Whether the month is over, and no call that began in it still runs: nothing of it can change any more."""
+    hold = schema.hold
+    running = select(hold.c.call).where(hold.c.org == org, hold.c.call < first_call_at(month.end)).limit(1)
+    return now >= month.end and connection.execute(running).first() is None
 
-    Raises PuyunError `month_not_over` (409) while the month, or a call that began in it, still runs.
+
+def close_month(engine: Engine, org: int, month: Month, now: Instant) -> Closed:
+    """Store the hash; a repetition gets the first answer. Writers wait for the storing alone, not for the deriving.
+
+    Raises PuyunError `month_not_over` (409) while the month, or a call that began in it, still runs, and
+    `statement_disagrees` (500).
     """
-    closed = load_closed(connection, org, month)
-    if closed is not None:
-        return closed
-    if not _is_over(connection, org, month, now):
-        text = f"{month.name} is not over, or calls that began in it still run. Close it later."
-        raise PuyunError("month_not_over", 409, text)
-    closed = Closed(month.name, digest(load_statement(connection, org, month)), now)
-    row = {"org": org, "month": month.name, "sha256": closed.sha256, "closed_at": now}
-    connection.execute(insert(_STATEMENT).values(row))
+    with reading(engine) as connection:
+        closed = load_closed(connection, org, month)
+        if closed is not None:
+            return closed
+        if not is_final(connection, org, month, now):
+            text = f"{month.name} is not over, or calls that began in it still run. Close it later."
+            raise PuyunError("month_not_over", 409, text)
+        statement = load_statement(connection, org, month)
+    return keep_closing(engine, statement, now)
+
+
+def keep_closing(engine: Engine, statement: Statement, now: Instant) -> Closed:
+    """Store the hash of a statement that was loaded when its month was final; of two that do so the first counts."""
+    org, month = statement.org, statement.month
+    with writing(engine) as connection:
+        closed = load_closed(connection, org, month)
+        if closed is None:
+            closed = Closed(month.name, digest(statement), now)
+            row = {"org": org, "month": month.name, "sha256": closed.sha256, "closed_at": now}
+            connection.execute(insert(_STATEMENT).values(row))
     return closed
+
+
+def unclosed(connection: Connection, month: Month, limit: int) -> list[int]:
+    """Organizations that were there in the month and whose month is not closed."""
+    org = schema.organization
+    closed = select(_STATEMENT.c.org).where(_STATEMENT.c.month == month.name)
+    query = (
+        select(org.c.id).where(org.c.created_at < month.end, org.c.id.not_in(closed)).order_by(org.c.id).limit(limit)
+    )
+    return list(connection.execute(query).scalars())
 
 
 def changed_statements(connection: Connection) -> Iterator[tuple[int, Closed]]:
@@ -98,12 +128,6 @@ def changed_statements(connection: Connection) -> Iterator[tuple[int, Closed]]:
 
 def describe_closed(closed: Closed) -> str:
     return f"closed {format_instant(closed.closed_at)}, SHA-256 {closed.sha256}"
-
-
-def _is_over(connection: Connection, org: int, month: Month, now: Instant) -> bool:
-    hold = schema.hold
-    running = select(hold.c.call).where(hold.c.org == org, hold.c.call < first_call_at(month.end)).limit(1)
-    return now >= month.end and connection.execute(running).first() is None
 
 
 def _effect(account: str) -> ColumnElement[int]:
