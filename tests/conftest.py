@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 from stage.platform import Platform
-from stage.postgres import Postgres
 
+from bench.postgres import Postgres
 from puyun.storage.engine import open_engine, writing
 from puyun.storage.migrate import upgrade
 

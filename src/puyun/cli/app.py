@@ -1,6 +1,7 @@
 """All commands in one place, and the one boundary where a failure becomes three lines and an exit code."""
 
 import os
+import re
 import sys
 import traceback
 from typing import Annotated
@@ -102,7 +103,13 @@ def _failed(failure: Failure) -> int:
 
 
 def _unexpected(error: Exception) -> Failure:
-    if "database is locked" in str(error):
+    if "connection failed" in str(error):
+        return Failure(
+            "The database cannot be reached.",
+            re.sub(r"\s+", " ", str(error)[str(error).index("connection failed") :].partition("(Background")[0]),
+            "See that the server runs and that database.url names it; then: puyun doctor",
+        )
+    if "database is locked" in str(error) or "lock timeout" in str(error):
         return Failure(
             "The database is busy.",
             "Another process has kept its write lock for ten seconds.",

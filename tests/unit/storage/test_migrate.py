@@ -10,8 +10,8 @@ from alembic.migration import MigrationContext
 from shop import Shop
 from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import IntegrityError
-from stage.postgres import Postgres
 
+from bench.postgres import Postgres
 from puyun.ledger.hold import Status
 from puyun.metering.usage import Usage
 from puyun.storage import migrate, schema

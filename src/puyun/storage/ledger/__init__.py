@@ -1,4 +1,6 @@
-"""The ledger's hot path on SQLite: the store writes a batch, the writer thread makes batches, owners are live processes.
+"""The ledger's hot path: the writer thread makes batches, a store writes each, owners are live processes.
+
+`batch` is what both stores do alike, `sqlite` and `postgres` are the stores, `opening` chooses.
 
 Nothing else in the product moves money while calls run.
 """

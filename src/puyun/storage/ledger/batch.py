@@ -170,7 +170,7 @@ def _record_row(record: UsageRecord, settled: Settled) -> Row:
         TIER_CODE[record.tier],
         TIER_CODE[record.tier_requested],
         STATUS_CODE[record.status],
-        flags.value,
+        int(flags),
         *_buckets(record.usage),
         record.exact,
         settled.charge,

@@ -97,17 +97,14 @@ class SqliteLedger:
         )
 
     def _write(self, changes: Changes) -> None:
-        self._insert("insert_holds", changes.opened)
-        for row in changes.grown:
-            self._connection.execute(_SQL["grow_hold"], row)
-        self._insert("delete_holds", changes.closed)
-        self._insert("insert_records", changes.records)
-        self._insert("add_rollups", changes.rollups)
-        self._insert("insert_lines", changes.lines)
-        for row in changes.wallets:
-            self._connection.execute(_SQL["update_wallet"], row)
-        for row in changes.budgets:
-            self._connection.execute(_SQL["update_budget"], row)
+        self._put("insert_holds", changes.opened)
+        self._put("grow_holds", changes.grown)
+        self._put("delete_holds", changes.closed)
+        self._put("insert_records", changes.records)
+        self._put("add_rollups", changes.rollups)
+        self._put("insert_lines", changes.lines)
+        self._put("update_wallets", changes.wallets)
+        self._put("update_budgets", changes.budgets)
 
     def _select(self, name: str, values: set[int]) -> list[Row]:
         return self._connection.execute(with_rows(_SQL[name], len(values), 1), tuple(values)).fetchall()
@@ -118,7 +115,7 @@ class SqliteLedger:
         values = tuple(chain.from_iterable(places))
         return self._connection.execute(with_rows(_SQL[name], len(places), 2), values).fetchall()
 
-    def _insert(self, name: str, rows: Sequence[Row]) -> None:
+    def _put(self, name: str, rows: Sequence[Row]) -> None:
         if rows:
             values = tuple(chain.from_iterable(rows))
             self._connection.execute(with_rows(_SQL[name], len(rows), len(rows[0])), values)

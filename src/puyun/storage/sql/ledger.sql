@@ -23,8 +23,9 @@ WHERE (org, call) IN (WITH asked (org, call) AS (VALUES {rows}) SELECT org, call
 -- name: insert_holds
 INSERT INTO hold (org, call, amount, key, owner, model, tier) VALUES {rows};
 
--- name: grow_hold
-UPDATE hold SET amount = ? WHERE org = ? AND call = ?;
+-- name: grow_holds
+WITH new (amount, org, call) AS (VALUES {rows})
+UPDATE hold SET amount = new.amount FROM new WHERE hold.org = new.org AND hold.call = new.call;
 
 -- name: delete_holds
 DELETE FROM hold
@@ -50,11 +51,14 @@ ON CONFLICT DO UPDATE SET
   calls = calls + excluded.calls, failures = failures + excluded.failures,
   {bucket_sums}, charge = charge + excluded.charge;
 
--- name: update_wallet
-UPDATE wallet SET paid = ?, bonus = ?, held = ?, last = ? WHERE org = ?;
+-- name: update_wallets
+WITH new (paid, bonus, held, last, org) AS (VALUES {rows})
+UPDATE wallet SET paid = new.paid, bonus = new.bonus, held = new.held, last = new.last
+FROM new WHERE wallet.org = new.org;
 
--- name: update_budget
-UPDATE budget SET spent = ?, held = ? WHERE key = ?;
+-- name: update_budgets
+WITH new (spent, held, key) AS (VALUES {rows})
+UPDATE budget SET spent = new.spent, held = new.held FROM new WHERE budget.key = new.key;
 
 -- name: orphans
 -- Holds of owners that are gone.

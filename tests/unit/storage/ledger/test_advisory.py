@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from stage.postgres import Postgres
 from stage.waiting import until
 from till import NOON, Till
 
+from bench.postgres import Postgres
 from puyun.kit.clock import ManualClock
 from puyun.storage.ledger import advisory as module
 from puyun.storage.ledger.advisory import PostgresOwner

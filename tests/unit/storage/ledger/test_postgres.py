@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from stage.postgres import Postgres
 from stage.waiting import until
 from till import Till, hold, record
 
+from bench.postgres import Postgres
 from puyun.kit.clock import ManualClock
 from puyun.ledger.command import Held, Settled
 from puyun.storage.engine import connect_postgres

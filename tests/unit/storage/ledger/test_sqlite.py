@@ -57,7 +57,7 @@ def test_no_statement_of_the_hot_path_reads_a_whole_table(file: Path, name: str)
     if name in {"orphans", "owners"}:
         return  # read every few seconds beside the hot path: the calls in flight, and the processes
     statement = statements("ledger")[name]
-    listed = re.search(r"(?:INSERT INTO \w+|asked) \(([^)]*)\)", statement)
+    listed = re.search(r"(?:INSERT INTO \w+|asked|new) \(([^)]*)\)", statement)
     statement = with_rows(statement, 3, listed[1].count(",") + 1 if listed else 1)
     connection = connect_sqlite(file)
     plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", (1,) * statement.count("?")).fetchall()

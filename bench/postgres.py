@@ -1,9 +1,10 @@
-"""A PostgreSQL server of the tests' own: in a folder of its own, on a Unix socket, gone when they are."""
+"""A PostgreSQL server for tests and measurements: in a folder of its own, on a Unix socket, gone when they are."""
 
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,22 +12,29 @@ from typing import Self
 
 import psycopg
 
-from stage.waiting import until
-
 _OPTIONS = {
     "listen_addresses": "",
-    "fsync": "off",  # a machine that dies takes the tests along
-    "full_page_writes": "off",
-    "shared_buffers": "32MB",
     "max_connections": "200",
     "max_wal_size": "256MB",
     "log_min_messages": "fatal",
     "deadlock_timeout": "100ms",
 }
 
+_HASTY = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
+"""For tests: a machine that dies takes them along."""
+
+_DURABLE = {"shared_buffers": "128MB"}
+
+PATIENCE = 30
+"""Seconds that a server has to start or to stop."""
+
 
 class Postgres:
     """`with Postgres() as server`. As root it runs as the user `postgres`, since it refuses to be root."""
+
+    def __init__(self, *, durable: bool = False) -> None:
+        settings = _OPTIONS | (_DURABLE if durable else _HASTY)
+        self._options = [f"-c{name}={value}" for name, value in settings.items()]
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
@@ -35,7 +43,7 @@ class Postgres:
             shutil.chown(self._folder, self._user, self._user)
         self._count = 0
         initdb = ["initdb", "-D", "data", "-U", "postgres", "--auth=trust", "--locale=C.UTF-8", "--no-sync"]
-        self._start(initdb).wait(60)
+        self._start(initdb).wait(PATIENCE)
         self.start()
         return self
 
@@ -65,13 +73,15 @@ class Postgres:
         """`INT`: connections are cut. `QUIT`: as if the machine had died."""
         if self._server.poll() is None:
             subprocess.run(["kill", f"-{how}", str(self._server.pid)], check=True)
-            self._server.wait(30)
+            self._server.wait(PATIENCE)
 
     def start(self) -> None:
         """Again after `stop`, on the same socket."""
-        options = [f"-c{name}={value}" for name, value in _OPTIONS.items()]
-        self._server = self._start(["postgres", "-D", "data", "-k", str(self._folder), *options])
-        until(self._ready, "the PostgreSQL server to be ready")
+        self._server = self._start(["postgres", "-D", "data", "-k", str(self._folder), *self._options])
+        deadline = time.monotonic() + PATIENCE
+        while not self._ready():
+            assert time.monotonic() < deadline, (self._folder / "log").read_text()
+            time.sleep(0.02)
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         program = shutil.which(command[0], path=_programs())
