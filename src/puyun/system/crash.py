@@ -6,9 +6,8 @@ Where nothing is armed, passing a place costs one comparison. docs/reference/cra
 
 import os
 import signal
-from asyncio import WriteTransport
 from collections.abc import Iterable, Mapping
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
 from puyun.kit.errors import Blame, PuyunError
 
@@ -76,7 +75,13 @@ def reached_by(points: Mapping[type, str], things: Iterable[object]) -> None:
             reached(points[type(thing)])
 
 
-def torn(name: str, transport: WriteTransport, data: bytes) -> None:
+class Transport(Protocol):
+    """What asyncio's transports have; named here, so that a command line need not load asyncio."""
+
+    def get_extra_info(self, name: str) -> Any: ...
+
+
+def torn(name: str, transport: Transport, data: bytes) -> None:
     """Die here after half of `data` has left, if so asked; past the transport, which would only send it later."""
     if name == _Fuse.name and _burnt():
         os.write(transport.get_extra_info("socket").fileno(), data[: len(data) // 2])
