@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test check bench bench-peers lock clean
+.PHONY: setup run test check soak bench bench-peers lock clean
 
 setup:             ## the environment alone, in .venv
 	@scripts/setup
@@ -18,6 +18,10 @@ test: setup        ## lint, types, import law, every test, coverage
 check: setup       ## the fast half of `make test`: lint, types, import law, house rules
 	@scripts/setup dev
 	@scripts/check
+
+soak: setup        ## kill -9 at random under load, 200 times; SOAK="--engine postgresql --kills 1000" for other runs
+	@scripts/setup dev
+	@PYTHONPATH=tests nice -n 10 $(BIN)/python -m soak $(SOAK)
 
 bench: setup       ## direct, nginx and puyun side by side in one run
 	@scripts/setup bench

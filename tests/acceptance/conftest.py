@@ -23,4 +23,4 @@ def site(_founded: Site, tmp_path: Path, request: pytest.FixtureRequest) -> Iter
     """One organization, nothing running yet; what runs in the end is killed."""
     site = _founded.copy(tmp_path, request.node.name)
     yield site
-    site.stop()
+    print(site.stop()[-20_000:])

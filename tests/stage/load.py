@@ -39,6 +39,7 @@ class Heard:
     request_id: str = ""
     status: int = 0
     body: bytes = b""
+    """What there is of an answer that is not complete."""
     complete: bool = False
 
 
@@ -65,6 +66,7 @@ async def one(client: httpx2.AsyncClient, port: int, user: str, kind: Kind) -> H
     except httpx2.TransportError:
         return heard
     heard.complete = heard.status == 200 and _whole(heard.body, stream=kind.stream)
+    heard.body = b""
     return heard
 
 
@@ -75,11 +77,20 @@ def _whole(body: bytes, *, stream: bool) -> bool:
 class Load:
     """`callers` call one after the other in turn, each on the port that `place` names, until `stop`."""
 
-    def __init__(self, key: str, user: str, place: Callable[[], int | None], *, kinds: tuple[Kind, ...] = MIX) -> None:
+    def __init__(
+        self,
+        key: str,
+        user: str,
+        place: Callable[[], int | None],
+        *,
+        kinds: tuple[Kind, ...] = MIX,
+        pause: float = 0.0,
+    ) -> None:
         self._key = key
         self._user = user
         self._place = place
         self._kinds = kinds
+        self._pause = pause
         self._turn = count()
         self.heard: list[Heard] = []
         self.stopped = False
@@ -98,3 +109,4 @@ class Load:
                 return
             kind = self._kinds[next(self._turn) % len(self._kinds)]
             self.heard.append(await one(client, port, self._user, kind))
+            await asyncio.sleep(self._pause)

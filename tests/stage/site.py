@@ -1,6 +1,7 @@
 """One organization on a data directory of its own, and processes that may be killed on it at will."""
 
 import io
+import json
 import os
 import shutil
 import socket
@@ -13,12 +14,14 @@ from contextlib import closing, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from puyun.catalog.model import Tier
 from puyun.cli.app import run as puyun
 from puyun.identity.keys import mint
 from puyun.identity.model import KeySpec
 from puyun.kit.clock import Instant
-from puyun.storage.engine import open_engine, sqlite_path, writing
+from puyun.storage.engine import Database, open_engine, sqlite_path, writing
 from puyun.storage.identity import create_key, create_organization
 from puyun.storage.wallets import MoneyKind, top_up
 from puyun.system.crash import VARIABLE
@@ -52,11 +55,15 @@ _ENV = {
 
 
 class Site:
-    """Made once with `found`, then copied for each test, which is cheaper."""
+    """Made once with `found`, then copied for each test, which is cheaper.
 
-    def __init__(self, folder: Path, mock: MockUpstream, org: int, key: str, *, name: str) -> None:
+    With the URL of an empty PostgreSQL database it lives there, and cannot be copied.
+    """
+
+    def __init__(self, folder: Path, mock: MockUpstream, org: int, key: str, *, name: str, url: str = "") -> None:
         self.folder = folder
         self.data = folder / "data"
+        self._url = url
         self.mock = mock
         self.org = org
         self.key = key
@@ -66,16 +73,16 @@ class Site:
         self.children: list[Child] = []
 
     @classmethod
-    def found(cls, folder: Path, mock: MockUpstream) -> "Site":
+    def found(cls, folder: Path, mock: MockUpstream, url: str = "") -> "Site":
         """A new database with a catalogue of MODELS, the organization `acme`, and a key of it."""
-        site = cls(folder, mock, organization_id(), mint(key_entropy()), name="found")
+        site = cls(folder, mock, organization_id(), mint(key_entropy()), name="found", url=url)
         site.data.mkdir(parents=True)
         site.run("migrate")
         file = folder / "catalogue.toml"
         file.write_text(small_catalogue(mock.base_url, MODELS))
         site.run("catalog", "apply", str(file))
         now = Instant(time.time_ns() // 1000)
-        engine = open_engine(sqlite_path(site.data))
+        engine = open_engine(site.database)
         with writing(engine) as connection:
             made = create_organization(connection, "acme", org=site.org, tiers=tuple(Tier), currency="USD", now=now)
             create_key(connection, made, KeySpec(tier=Tier.FLEX), site.key, now)
@@ -92,15 +99,21 @@ class Site:
         """What a command prints that must succeed; in this process, which is quicker."""
         said = io.StringIO()
         with redirect_stdout(said), redirect_stderr(said):
-            code = puyun([*arguments, "--data", str(self.data)])
+            code = puyun([*arguments, *self._place()])
         assert code == 0, f"puyun {' '.join(arguments)}: {code}\n{said.getvalue()}"
         return said.getvalue()
 
     def die(self, crash: str, *arguments: str) -> None:
         """A command that is killed at the place `crash`."""
-        command = [sys.executable, "-m", "puyun", *arguments, "--data", str(self.data)]
+        command = [sys.executable, "-m", "puyun", *arguments, *self._place()]
         done = subprocess.run(command, env=self._env(crash), capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == KILLED, f"{done.returncode}\n{done.stdout}{done.stderr}"
+
+    def command(self, *arguments: str) -> Child:
+        """One that runs by itself."""
+        child = Child("command", ["-m", "puyun", *arguments, *self._place()], folder=self.folder, env=self._env(""))
+        self.children.append(child)
+        return child
 
     def launch(
         self, crash: str = "", *, runner: tuple[str, ...] = ("-m", "puyun"), **settings: str
@@ -109,7 +122,7 @@ class Site:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        arguments = [*runner, "serve", "--data", str(self.data), "--port", str(port), "--no-demo"]
+        arguments = [*runner, "serve", *self._place(), "--port", str(port), "--no-demo"]
         child = Child(f"server-{len(self.children)}", arguments, folder=self.folder, env=self._env(crash) | settings)
         self.children.append(child)
         return child, port
@@ -122,13 +135,26 @@ class Site:
         until(lambda: self._ready(child, port), "the server to be ready")
         return child, port
 
-    def stop(self) -> None:
+    def stop(self) -> str:
+        """Kill what runs; what all of them said, none of it a traceback."""
         for child in self.children:
             if child.alive:
                 child.kill()
         log = "".join(child.log() for child in self.children)
-        print(log[-20_000:])
-        assert "Traceback" not in log
+        assert "Traceback" not in log, log[-20_000:]
+        return log
+
+    @property
+    def database(self) -> Database:
+        return self._url or sqlite_path(self.data)
+
+    def _place(self) -> list[str]:
+        """Options that say where everything is: a command that runs in this process sees its environment alone."""
+        if not self._url:
+            return ["--data", str(self.data)]
+        file = self.folder / "puyun.toml"
+        file.write_text(f"[database]\nurl = {json.dumps(self._url)}\n")
+        return ["--data", str(self.data), "--config", str(file)]
 
     def _env(self, crash: str) -> dict[str, str]:
         return os.environ | _ENV | {"PUYUN_DATA": str(self.data), VARIABLE: crash}
@@ -142,9 +168,16 @@ class Site:
 
     # --- what the database says, read beside all of the product's own code ----------------------------------------
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        with closing(sqlite3.connect(f"file:{sqlite_path(self.data)}?mode=ro", uri=True, timeout=20)) as connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(query, values)]
+        with closing(self._connect()) as connection:
+            marked = query.replace("?", "%s") if isinstance(connection, psycopg.Connection) else query
+            rows = connection.execute(marked, values)  # pyright: ignore[reportArgumentType] - no text of a stranger's
+            names = [column[0] for column in rows.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def _connect(self) -> sqlite3.Connection | psycopg.Connection:
+        if isinstance(self.database, str):
+            return psycopg.connect(self.database, autocommit=True)
+        return sqlite3.connect(f"file:{sqlite_path(self.data)}?mode=ro", uri=True, timeout=20)
 
     def wallet(self) -> dict[str, Any]:
         [row] = self.rows("SELECT * FROM wallet WHERE org = ?", self.org)
