@@ -139,10 +139,14 @@ class Soak:
             self._kill(owner)
 
     def _start(self) -> None:
-        before = {row["id"] for row in self._site.rows("SELECT id FROM owner")}
+        before = self._owners()
         child, port = self._site.serve()
-        [owner] = {row["id"] for row in self._site.rows("SELECT id FROM owner")} - before
+        [(owner, _)] = self._owners() - before
         self._servers[owner] = child, port
+
+    def _owners(self) -> set[tuple[int, int]]:
+        """Their rows: number, start."""
+        return {(row["id"], row["started_at"]) for row in self._site.rows("SELECT id, started_at FROM owner")}
 
     def _kill(self, owner: int) -> None:
         child, _ = self._servers.pop(owner)

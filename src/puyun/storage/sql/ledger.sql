@@ -65,7 +65,9 @@ UPDATE budget SET spent = new.spent, held = new.held FROM new WHERE budget.key =
 SELECT org, call, amount, key, model, tier FROM hold WHERE owner NOT IN (SELECT id FROM owner) LIMIT ?;
 
 -- name: add_owner
-INSERT INTO owner (slot, started_at) VALUES (?, ?);
+-- SQLite gives the number of a deleted row again; the holds of who is gone must not become those of a newcomer.
+INSERT INTO owner (id, slot, started_at)
+SELECT 1 + max(ifnull((SELECT max(id) FROM owner), 0), ifnull((SELECT max(owner) FROM hold), 0)), ?, ?;
 
 -- name: owners
 SELECT id, slot FROM owner;

@@ -102,6 +102,22 @@ def test_a_killed_process_leaves_its_row_and_its_holds_to_others(
     assert successor.owner not in {first.owner, me.id}
 
 
+def test_a_newcomer_is_nobody_whose_holds_are_still_to_return(
+    anywhere: Database, process: Callable[[], Process], me: Owner
+) -> None:
+    """Between the burial of a process and the return of its holds another one starts: it must not inherit them."""
+    dead = process()
+    till = Till(anywhere, owner=dead.owner)
+    till.wallet(7, paid=100)
+    till.one(hold(7, till.call(), 60))
+    dead.kill()
+    until(me.bury, "the death to be noticed")
+    newcomer = process()
+    assert newcomer.owner != dead.owner
+    assert till.store.expire_orphans() == 1
+    till.close()
+
+
 def test_who_takes_a_slot_over_knows_that_its_owner_is_dead(
     anywhere: Database, process: Callable[[], Process], request: pytest.FixtureRequest
 ) -> None:
