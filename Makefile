@@ -21,7 +21,7 @@ check: setup       ## the fast half of `make test`: lint, types, import law, hou
 
 soak: setup        ## kill -9 at random under load, 200 times; SOAK="--engine postgresql --kills 1000" for other runs
 	@scripts/setup dev
-	@PYTHONPATH=tests nice -n 10 $(BIN)/python -m soak $(SOAK)
+	@PYTHONPATH=tests:. nice -n 10 $(BIN)/python -m soak $(SOAK)
 
 bench: setup       ## direct, nginx and puyun side by side in one run
 	@scripts/setup bench

@@ -7,10 +7,10 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from stage.postgres import Postgres
 from stage.site import Site
 from stage.upstream import MockUpstream
 
+from bench.postgres import Postgres
 from soak.killing import Plan, Soak
 
 
@@ -28,7 +28,7 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
         url = ""
         if given.engine == "postgresql":
-            url = stack.enter_context(Postgres()).database()
+            url = stack.enter_context(Postgres()).create("soak")
         mock = MockUpstream(folder)
         stack.callback(mock.child.stop)
         site = Site.found(folder, mock, url)
