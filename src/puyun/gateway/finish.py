@@ -6,6 +6,7 @@ import msgspec
 
 from puyun.gateway.running import Call
 from puyun.kit.errors import Blame, PuyunError
+from puyun.kit.money import charge_of
 from puyun.ledger.command import Outcome, Settled
 from puyun.ledger.hold import Status
 from puyun.metering.reading import Reading
@@ -35,12 +36,13 @@ async def finish(call: Call, outcome: FreeOutcome | PaidOutcome, ledger: LedgerW
 
     It is the last word on a call: repeating it gets the first answer.
     """
+    record = _record(call, outcome)
     try:
-        settled = await ledger.ask(_record(call, outcome))
+        settled = await ledger.ask(record)
     except LedgerUnavailableError:
         raise unavailable() from None
     crash.reached("call-settled")
-    return _accept(settled)
+    return _accept(settled, record)
 
 
 def unavailable() -> PuyunError:
@@ -49,9 +51,13 @@ def unavailable() -> PuyunError:
     return PuyunError("temporarily_unavailable", 503, text, blame=Blame.US, headers={"retry-after": "5"})
 
 
-def _accept(outcome: Outcome) -> Settled:
-    """A settle without its hold means that this process was taken for dead: the call must not complete (I8)."""
-    if not isinstance(outcome, Settled):
+def _accept(outcome: Outcome, record: UsageRecord) -> Settled:
+    """A settle without its hold means that this process was taken for dead: the call must not complete (I8).
+
+    The ledger then answers what stands in its books: nothing at all, or that the call expired for nothing. A hold covers
+    at least a part of any charge, so a charge of nothing for what has a price is the latter.
+    """
+    if not isinstance(outcome, Settled) or (outcome.charge == 0 and charge_of(record.exact) > 0):
         raise unavailable()
     return outcome
 
