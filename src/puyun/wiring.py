@@ -26,6 +26,7 @@ from puyun.gateway.serving import DataPlane
 from puyun.gateway.upstream import Pool
 from puyun.jobs.closing import Closing
 from puyun.jobs.refresh import Refresh
+from puyun.jobs.seal import Sealing
 from puyun.jobs.stalls import Stalls
 from puyun.jobs.sweep import OrphanSweep, sweep_connections
 from puyun.kit.ids import CallSequence
@@ -113,6 +114,7 @@ class _Process:
                 refresh.run(),
                 sweep_connections(lambda: server.server_state.connections, pool, stalls),
                 orphans.run(),
+                Sealing(self._engine, self._clock).run(),
                 Closing(self._engine, self._clock).run(),
             )
         ]

@@ -13,6 +13,10 @@ from puyun.cli import checking, money, serving
 from puyun.cli.catalog import catalog_app
 from puyun.cli.failure import Exit, Failure, of_error
 from puyun.cli.keys import key_app
+from puyun.cli.ledger import calls, grants, seals
+from puyun.cli.ledger.codes import redeem_app
+from puyun.cli.ledger.invoices import invoice_app
+from puyun.cli.ledger.payouts import chargeback_app, payout_app
 from puyun.cli.output import say
 from puyun.cli.people import org_app, user_app
 from puyun.cli.prices.sheets import price_app
@@ -36,6 +40,9 @@ for group, name in ((catalog_app, "catalog"), (org_app, "org"), (user_app, "user
     app.add_typer(group, name=name)
 app.command()(money.topup)
 app.command()(money.balance)
+app.command()(calls.refund)
+app.command()(calls.correct)
+app.command(context_settings={"ignore_unknown_options": True})(grants.adjust)  # so that -5.00 is an amount
 app.add_typer(price_app, name="price")
 app.command()(money.usage)
 app.add_typer(receipt_app, name="receipt")
@@ -43,6 +50,7 @@ app.command()(statements.statement)
 app.command()(margins.margin)
 app.add_typer(reconcile_app, name="reconcile")
 app.command()(checking.audit)
+app.command()(seals.seal)
 app.command()(checking.doctor)
 app.command()(serving.migrate)
 app.command()(serving.mock_upstream)
@@ -50,6 +58,15 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
     serving.bench
 )
 app.add_typer(simulate_app, name="simulate")
+
+for group, name in (
+    (grants.credit_app, "credit"),
+    (redeem_app, "redeem"),
+    (payout_app, "payout"),
+    (chargeback_app, "chargeback"),
+    (invoice_app, "invoice"),
+):
+    app.add_typer(group, name=name)
 
 
 def _print_version(wanted: bool) -> None:

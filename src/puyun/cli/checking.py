@@ -30,11 +30,12 @@ def audit(*, data: Data = None, config: Config = None, as_json: Json = False) ->
     name, in one consistent view of a database that may be in use. Exit 1 on any difference.
     """
     from puyun.storage.audit import Counts, audit as examine
+    from puyun.system.clock import SystemClock
 
     counts = Counts()
     found: list[dict[str, object]] = []
     with opening.reading(data, config) as connection, output.progress("audit") as step:
-        for finding in examine(connection, counts, step):
+        for finding in examine(connection, counts, step, SystemClock().now()):
             found.append({"check": finding.check, "where": finding.where, "message": finding.message})
             if not as_json:
                 typer.echo(f"{finding.check}  {finding.where}: {finding.message}")

@@ -87,5 +87,26 @@ _ADVICE = {
         "An idempotency key names one posting, so that repeating a command never pays twice.",
         "Use another --id, or repeat the first command exactly.",
     ),
+    "insufficient_credit": (
+        "Held money and bonus stay where they are, and nothing goes below zero.",
+        "See what there is: puyun balance ORG",
+    ),
+    "wallet_frozen": ("A disputed payment may have to go back.", "puyun chargeback list"),
+    "reason_missing": ("An act on money can be explained later.", "Name --why, and --by where USER is not set."),
+    "nothing_to_do": ("There is nothing to give back, to invoice or to cut off.", "See what there is: puyun balance ORG"),
+    "refund_above_charge": (
+        "All refunds of a call come to at most its charge.",
+        "See what was charged: puyun receipt show REQUEST_ID",
+    ),
+    "payout_above_payments": (
+        "Money goes back the way it came, and no more of it than came.",
+        "Name the processor that took the payment: --processor NAME",
+    ),
+    "invoice_above_debt": ("An invoice asks for what was used.", "Leave --amount away to ask for all that is owed."),
+    "already_ended": ("It ends once.", "See how it ended with `list`."),
+    "code_used": ("A code is used once.", "See it: puyun redeem list --used"),
+    "code_expired": ("It was given until a date.", "puyun redeem create AMOUNT"),
+    "currency_differs": ("A wallet has one currency.", "puyun redeem create AMOUNT --currency CODE"),
+    "second_person_missing": ("A debt is forgiven by two persons.", "Name another person with --approved-by."),
     "wallet_limit": ("Sums must stay exact in 64 bits.", "Top up less."),
 }

@@ -6,6 +6,7 @@ import typer
 
 from puyun.cli import opening, output, parsing
 from puyun.cli.failure import usage as wrong_usage
+from puyun.cli.ledger.options import NOBODY, By
 from puyun.cli.opening import Config, Data, Json
 from puyun.cli.people import Org
 
@@ -21,7 +22,13 @@ def topup(
         str | None, typer.Option("--id", help="Idempotency key: repeating the command changes nothing.")
     ] = None,
     kind: Annotated[str, typer.Option(help="paid (the customer's money) or bonus (a gift, spent first).")] = "paid",
+    tax: Annotated[str, typer.Option(help="Tax that was collected on top; with --area.")] = "0",
+    area: Annotated[str, typer.Option(help="Whose tax it is, such as DE.")] = "",
+    fee: Annotated[str, typer.Option(help="What the processor keeps; the wallet is not touched.")] = "0",
+    processor: Annotated[str, typer.Option(help="Who took the payment; `manual` is the operator.")] = "manual",
+    expires: Annotated[str | None, typer.Option(help="When bonus ends (UTC); never by default.")] = None,
     note: Annotated[str, typer.Option(help="Why, for the journal.")] = "",
+    by: By = NOBODY,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -29,7 +36,11 @@ def topup(
     """Credit a wallet."""
     from puyun.kit.ids import format_id
     from puyun.kit.money import format_amount
-    from puyun.storage.wallets import MoneyKind, load_wallet, top_up
+    from puyun.ledger.command import Act
+    from puyun.ledger.topup import Payment
+    from puyun.storage.money.grants import give_bonus
+    from puyun.storage.money.payments import take_payment
+    from puyun.storage.wallets import MoneyKind, load_wallet
     from puyun.system.clock import SystemClock
     from puyun.system.entropy import reference
 
@@ -37,9 +48,14 @@ def topup(
         raise wrong_usage(f"There is no kind {kind!r}.", "paid or bonus")
     nano = parsing.amount(amount)
     ref = key or reference("topup")
+    act, ends, now = Act(ref, by, note), parsing.optional_instant(expires), SystemClock().now()
+    payment = Payment(amount=nano, tax=parsing.amount(tax), area=area, fee=parsing.amount(fee), processor=processor)
     with opening.writing(data, config) as connection:
         found = opening.organization(connection, org)
-        posted = top_up(connection, found.id, nano, kind=MoneyKind(kind), ref=ref, note=note, now=SystemClock().now())
+        if MoneyKind(kind) is MoneyKind.PAID:
+            posted = take_payment(connection, found.id, payment, act, now)
+        else:
+            posted = give_bonus(connection, found.id, nano, act, expires_at=ends, now=now)
         wallet = load_wallet(connection, found.id)
     described = {
         "organization": format_id("org", found.id),

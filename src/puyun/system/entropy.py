@@ -24,6 +24,12 @@ def reference(kind: str) -> str:
     return f"{kind}_{secrets.token_hex(16)}"
 
 
+def redeem_code() -> str:
+    """What is printed on a card: four groups of four letters, 78 bits."""
+    letters = password()
+    return "-".join(letters[place : place + 4] for place in range(0, len(letters), 4))
+
+
 def password() -> str:
     """A first password to hand over: 78 bits, without letters that look alike."""
     return "".join(secrets.choice(_LETTERS) for _ in range(_PASSWORD_LENGTH))

@@ -78,7 +78,8 @@ def unknown(kind: str, name: str) -> PuyunError:
 
 def read(row: Row[*tuple[Any, ...]], shape: type[Shape]) -> Shape:
     """A row as the struct that names its columns."""
-    return msgspec.convert(dict(row._mapping), shape)  # noqa: SLF001 - SQLAlchemy's documented name for a row as a mapping
+    fields = {str(name): value for name, value in row._mapping.items()}  # noqa: SLF001 - SQLAlchemy's documented name for a row as a mapping
+    return msgspec.convert(fields, shape)
 
 
 def balance_at(connection: Connection, org: int, number: int) -> int:

@@ -1,0 +1,26 @@
+import pytest
+from books import findings
+from sqlalchemy import Engine
+
+FIRST = "(SELECT min(call) FROM usage_record)"
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE price SET effective_from = effective_from + 60000000", "price 1 began later"),
+        (
+            f"UPDATE usage_record SET input = -input, exact = 0 - exact WHERE call = {FIRST}",
+            "it counts tokens below zero",
+        ),
+        (
+            "INSERT INTO price SELECT 9, model, tier, meter, 5, effective_from + 1000000, 1, '', '' FROM price WHERE id = 2",
+            "prices 1 2 were not those in force when it began",
+        ),
+        ("INSERT INTO price_revocation (price, created_at) VALUES (1, 1)", "price 1 was revoked before it began"),
+        (f"UPDATE usage_record SET input = 9000000000000000000 WHERE call = {FIRST}", "its exact cost is 3500000000"),
+    ],
+)
+def test_prices_are_those_in_force_and_tokens_are_counts(engine: Engine, tamper, statement: str, message: str) -> None:
+    tamper(statement)
+    assert any(check == "A8" and text.startswith(message) for check, _, text in findings(engine))
