@@ -142,6 +142,7 @@ class Soak:
         before = self._owners()
         child, port = self._site.serve()
         [(owner, _)] = self._owners() - before
+        self._watch.died_at.pop(owner, None)  # a number without holds may be given again
         self._servers[owner] = child, port
 
     def _owners(self) -> set[tuple[int, int]]:

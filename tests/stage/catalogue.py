@@ -10,6 +10,8 @@ OUTPUT = 10_000_000
 
 MODELS = (
     "mock",
+    "mock-tokens-0",
+    "mock-tokens-0-filtered",
     "mock-tokens-1",
     "mock-tokens-50",
     "mock-tokens-5000",

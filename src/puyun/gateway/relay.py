@@ -18,7 +18,7 @@ from puyun.kit.errors import PuyunError
 from puyun.kit.money import format_amount
 from puyun.ledger.hold import Status
 from puyun.metering.reading import Reading
-from puyun.metering.series import bounded, conclude
+from puyun.metering.series import bounded, conclude, unless_empty
 from puyun.metering.shapes.openai import reader_at
 from puyun.metering.tokens import estimate
 from puyun.metering.usage import Usage
@@ -150,6 +150,8 @@ async def _last_events(call: Call, events: StreamFilter, error: PuyunError | Non
             call.step(CallEvent.FAIL)
             await finish(call, FreeOutcome(Status.FAILED, error.code), ledger)
             return sse.encode(openai.encode_error(error, call.request_id))
+        if error is None:
+            reading = unless_empty(reading, said=events.said or events.filtered)
         call.step(CallEvent.FINISH)
         crash.reached("usage-read")
         status = Status.COMPLETED if error is None else Status.CUT
@@ -178,12 +180,12 @@ def _read_whole(call: Call, lease: Lease, fields: openai.Body) -> Reading:
     usage = openai.usage_of(fields)
     reported = None if usage is None else reader_at(lease.target.host)(usage)
     if reported is not None and reported.usage.total:
-        return reported
+        return unless_empty(reported, said=openai.speaks(fields))
     if usage is None and "choices" not in fields and "data" not in fields:
         raise _not_understood()
     said = bytes(fields.get("choices", b""))
     counted = Usage(input=_input_estimate(call), output=estimate(len(said), ascii_only=said.isascii()))
-    return _within_hold(call, conclude(reported, counted))
+    return unless_empty(_within_hold(call, conclude(reported, counted)), said=openai.speaks(fields))
 
 
 def _not_understood() -> PuyunError:

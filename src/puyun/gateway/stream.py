@@ -44,6 +44,8 @@ class StreamFilter:
         self._chunks = 0
         self.shortened = False
         """A choice ended because it reached `max_tokens`."""
+        self.filtered = False
+        """A choice was stopped by the provider's filter."""
         self.done = False
         """`[DONE]` was seen: nothing after it counts."""
         self.stopped = False
@@ -95,6 +97,7 @@ class StreamFilter:
             if choice.finish_reason is not None:
                 self.stopped = True
                 self.shortened = self.shortened or choice.finish_reason == "length"
+                self.filtered = self.filtered or choice.finish_reason == "content_filter"
         if chunk.usage is not None:
             self._produced_when_reported = self.produced
         first = not self._first

@@ -21,6 +21,8 @@ class Flag(IntFlag):
     """A bucket had tokens but no rate; it was not charged."""
     UNKNOWN = 16
     """The provider reported a figure that no bucket stands for; it was not charged."""
+    EMPTY = 32
+    """The answer says nothing; whatever the provider reported for it is not charged."""
 
 
 NO_FLAGS = Flag(0)

@@ -18,7 +18,7 @@ import msgspec
 
 from puyun.metering.reading import UNKNOWN_MAX, Reading
 from puyun.metering.record import NO_FLAGS, Flag
-from puyun.metering.usage import INPUT_BUCKETS, OUTPUT_BUCKETS, Usage
+from puyun.metering.usage import INPUT_BUCKETS, NO_USAGE, OUTPUT_BUCKETS, Usage
 
 
 class Rule(StrEnum):
@@ -82,6 +82,14 @@ def bounded(reading: Reading, input_held: int, output_held: int) -> Reading:
     if not reading.flags & Flag.ESTIMATED:
         return reading
     return Reading(reading.usage.at_most(input_held, output_held), reading.flags, reading.unknown)
+
+
+def unless_empty(reading: Reading, *, said: bool) -> Reading:
+    """An answer without a word is free (policy 11), unless its tokens went into thought or sound."""
+    usage = reading.usage
+    if said or usage.reasoning or usage.audio_output:
+        return reading
+    return Reading(NO_USAGE, Flag.EMPTY, reading.unknown)
 
 
 def _sides(inputs: Usage, outputs: Usage) -> Usage:

@@ -69,6 +69,8 @@ class Behavior(msgspec.Struct, frozen=True, kw_only=True):
     """Half of the prompt was read from a cache."""
     reasoning: bool = False
     """Half of the completion was reasoning."""
+    filtered: bool = False
+    """A content filter is what ended the answer."""
     unknown_fields: bool = False
     """Fields of a future version, in the answer and in its usage."""
 

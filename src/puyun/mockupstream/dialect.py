@@ -100,6 +100,8 @@ def pieces(ask: Ask, behavior: Behavior) -> Iterator[str]:
 def finish_reason(ask: Ask, behavior: Behavior) -> str:
     if completion_tokens(ask, behavior) < behavior.tokens:
         return "length"
+    if behavior.filtered:
+        return "content_filter"
     return "tool_calls" if behavior.tools else "stop"
 
 

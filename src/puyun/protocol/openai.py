@@ -218,6 +218,38 @@ def said(choice: Choice) -> str:
     return words
 
 
+class _Told(msgspec.Struct):
+    """A choice of a whole answer, as far as it matters whether it says anything."""
+
+    message: dict[str, Any] | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+
+
+_choices = msgspec.json.Decoder(list[_Told]).decode
+
+SILENT_MAX = 1024
+"""No answer of more bytes says nothing, so it need not be read for that."""
+
+
+def speaks(fields: Body) -> bool:
+    """Whether a whole answer says anything, or was stopped by the provider's filter; what has no choices does."""
+    choices = fields.get("choices")
+    if choices is None or len(bytes(choices)) > SILENT_MAX:
+        return True
+    try:
+        found = _choices(choices)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
+    for choice in found:
+        message = choice.message or {}
+        if choice.text or choice.finish_reason == "content_filter":
+            return True
+        if any(value for name, value in message.items() if name != "role"):
+            return True
+    return False
+
+
 class Rename(msgspec.Struct, frozen=True):
     """The provider's name of the model and ours: only an exact match is renamed, a dated snapshot is news."""
 

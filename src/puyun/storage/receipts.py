@@ -64,19 +64,36 @@ def load_receipt(connection: Connection, org: int, call: int) -> Receipt | None:
     return None if row is None else _receipt(connection, row)
 
 
+_NOT_COMPLETED = "The call was not completed, so it costs nothing and its hold was returned."
+
+_FREE = {
+    "crashed": "Our server stopped during the call, so it costs nothing and its hold was returned.",
+    "unrecorded": "The charge could not be written down in time, so the call costs nothing and its hold was returned.",
+    "upstream_error": "The provider failed before the answer was complete, so it costs nothing and its hold was returned.",
+    "upstream_timeout": "The provider fell silent before the answer was complete, so it costs nothing and its hold was "
+    "returned.",
+    "capacity_unavailable": "No provider had room for the call, so it costs nothing and its hold was returned.",
+}
+"""By the error that the caller was told, or that stands for none."""
+
+
 def note(receipt: Receipt) -> str:
     """Why the charge is what it is, in one sentence."""
-    if receipt.error == Status.CRASHED:
-        return "Our server stopped during the call, so it costs nothing and its hold was returned."
     match receipt.status:
         case Status.FAILED | Status.CRASHED:
-            return "The call was not completed, so it costs nothing and its hold was returned."
+            return _FREE.get(receipt.error or "", _NOT_COMPLETED)
+        case Status.CANCELLED if not receipt.usage.total:
+            return "The client left before the first token, so it costs nothing and its hold was returned."
         case Status.CANCELLED:
             why = "The client left before the end; the tokens up to then are charged"
         case Status.CUT:
             why = "The credit ended during the answer, which was cut there; the tokens up to the cut are charged"
+        case Status.COMPLETED if Flag.EMPTY in receipt.flags:
+            return "The answer says nothing, so it costs nothing and its hold was returned."
         case Status.COMPLETED:
             why = "Each bucket of tokens is charged at its price"
+    if Flag.ESTIMATED in receipt.flags:
+        why += ", where the provider reported none as estimated from the text and within the hold"
     if Flag.OVERRUN in receipt.flags:
         return why + ", and what the hold and the wallet did not cover was left to the operator."
     return why + ", and the sum is rounded down once."

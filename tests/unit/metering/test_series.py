@@ -4,7 +4,7 @@ import pytest
 
 from puyun.metering.reading import Reading
 from puyun.metering.record import NO_FLAGS, Flag
-from puyun.metering.series import Rule, Series, bounded, conclude
+from puyun.metering.series import Rule, Series, bounded, conclude, unless_empty
 from puyun.metering.usage import NO_USAGE, Usage
 
 SERIES = """
@@ -93,3 +93,19 @@ def test_an_input_that_was_never_reported_is_counted() -> None:
 def test_a_guess_costs_no_more_than_was_held(usage: Usage, input_held: int, output_held: int, kept: Usage) -> None:
     assert bounded(Reading(usage, Flag.ESTIMATED), input_held, output_held) == Reading(kept, Flag.ESTIMATED)
     assert bounded(Reading(usage), input_held, output_held) == Reading(usage)
+
+
+@pytest.mark.parametrize(
+    ("usage", "said", "free"),
+    [
+        (Usage(input=3, output=1), False, True),
+        (Usage(input=3, output=1), True, False),
+        (Usage(input=3, reasoning=9), False, False),
+        (Usage(input=3, audio_output=9), False, False),
+    ],
+    ids=["nothing", "words", "thought", "sound"],
+)
+def test_an_answer_without_a_word_is_free(usage: Usage, said: bool, free: bool) -> None:
+    reading = Reading(usage, Flag.ANOMALY, ("new_tokens",))
+    found = unless_empty(reading, said=said)
+    assert found == (Reading(NO_USAGE, Flag.EMPTY, ("new_tokens",)) if free else reading)

@@ -22,6 +22,8 @@ from puyun.protocol.openai import (
     encode_request,
     rename,
     said,
+    speaks,
+    take_apart,
     usage_chunk,
     without_usage,
 )
@@ -357,3 +359,28 @@ def test_errors(status: int, kind: str) -> None:
             "needed": "0.5",
         }
     }
+
+
+@pytest.mark.parametrize(
+    ("choices", "says"),
+    [
+        ('[{"message":{"role":"assistant","content":""},"finish_reason":"stop"}]', False),
+        ('[{"message":{"role":"assistant","content":null,"refusal":null,"annotations":[]}}]', False),
+        ('[{"text":""},{"text":""}]', False),
+        ("[]", False),
+        ('[{"message":{"content":""}},{"message":{"content":"a"}}]', True),
+        ('[{"message":{"content":null,"tool_calls":[{}]}}]', True),
+        ('[{"message":{"content":"","reasoning_content":"hm"}}]', True),
+        ('[{"message":{"content":"","audio":{"data":"AA"}}}]', True),
+        ('[{"message":{"content":""},"finish_reason":"content_filter"}]', True),
+        ('[{"text":"a"}]', True),
+        ("7", True),
+        (f'[{{"message":{{"content":"","padding":null}},"x":"{"x" * 1024}"}}]', True),
+    ],
+)
+def test_whether_a_whole_answer_says_anything(choices: str, says: bool) -> None:
+    assert speaks(take_apart(f'{{"choices":{choices}}}'.encode())) == says
+
+
+def test_what_has_no_choices_is_no_silence() -> None:
+    assert speaks(take_apart(b'{"data":[]}'))

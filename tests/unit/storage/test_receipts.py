@@ -73,7 +73,8 @@ def test_only_its_own_organization_finds_a_call(shop: Shop) -> None:
     [
         (Status.CANCELLED, USAGE, "The client left before the end; the tokens up to then are charged"),
         (Status.CUT, USAGE, "The credit ended during the answer"),
-        (Status.FAILED, NO_USAGE, "The call was not completed, so it costs nothing"),
+        (Status.CANCELLED, NO_USAGE, "The client left before the first token, so it costs nothing"),
+        (Status.FAILED, NO_USAGE, "The provider failed before the answer was complete, so it costs nothing"),
     ],
 )
 def test_a_note_says_why_the_charge_is_what_it_is(shop: Shop, status: Status, usage: Usage, says: str) -> None:
@@ -101,3 +102,26 @@ def test_what_the_wallet_could_not_cover_is_said(shop: Shop) -> None:
 def test_an_estimate_is_said(shop: Shop) -> None:
     found = receipt(shop, shop.sell(USAGE, flags=Flag.ESTIMATED | Flag.ANOMALY))
     assert to_json(found)["flags"] == ["estimated", "anomaly"]
+    assert "as estimated from the text and within the hold" in note(found)
+
+
+def test_an_answer_that_says_nothing_is_free_and_that_is_said(shop: Shop) -> None:
+    found = receipt(shop, shop.sell(NO_USAGE, flags=Flag.EMPTY))
+    assert (found.status, found.charge) == (Status.COMPLETED, 0)
+    assert note(found) == "The answer says nothing, so it costs nothing and its hold was returned."
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        ("unrecorded", "The charge could not be written down in time"),
+        ("upstream_error", "The provider failed"),
+        ("upstream_timeout", "The provider fell silent"),
+        ("capacity_unavailable", "No provider had room"),
+        ("invalid_value", "The call was not completed"),
+    ],
+)
+def test_a_note_says_whose_fault_a_free_call_was(shop: Shop, error: str, says: str) -> None:
+    found = msgspec.structs.replace(receipt(shop, shop.sell(NO_USAGE, Status.FAILED)), error=error)
+    assert note(found).startswith(says)
+    assert note(found).endswith("costs nothing and its hold was returned.")
