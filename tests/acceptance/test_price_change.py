@@ -24,7 +24,7 @@ SAYS = [{"role": "user", "content": "one two three"}]
 
 @pytest.fixture
 def account(platform: Platform) -> Account:
-    name = f'upstream_model = "{MODEL}"'
+    name = 'upstream_model = "mock"'
     platform.apply(catalogue(platform.mock.base_url) + one_more(MODEL).replace(name, f'upstream_model = "{SLOW}"'))
     account = platform.account()
     until(lambda: platform.status(f"/v1/models/{MODEL}", account.key) == 200, "the model")

@@ -93,7 +93,10 @@ _ADVICE = {
     ),
     "wallet_frozen": ("A disputed payment may have to go back.", "puyun chargeback list"),
     "reason_missing": ("An act on money can be explained later.", "Name --why, and --by where USER is not set."),
-    "nothing_to_do": ("There is nothing to give back, to invoice or to cut off.", "See what there is: puyun balance ORG"),
+    "nothing_to_do": (
+        "There is nothing to give back, to invoice or to cut off.",
+        "See what there is: puyun balance ORG",
+    ),
     "refund_above_charge": (
         "All refunds of a call come to at most its charge.",
         "See what was charged: puyun receipt show REQUEST_ID",

@@ -28,7 +28,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, func, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from puyun.kit.clock import Instant
 from puyun.kit.ids import format_id
@@ -109,7 +109,13 @@ def _span(span: Span, rating: Rating, seals: Seals) -> Iterator[Finding]:
         check_acts(span),
         check_seals(span, seals),
     ):
-        yield from check
+        try:
+            yield from check
+        except OperationalError as error:
+            if "integer overflow" not in str(error):
+                raise
+            where = f"{format_id('org', span.first)} to {format_id('org', span.last)}"
+            yield Finding("A2", where, "their amounts add up beyond 63 bits, so no sum of theirs can be compared")
 
 
 def _strangers(connection: Connection, known: set[int]) -> Iterator[Finding]:

@@ -102,7 +102,10 @@ FIRST = "(SELECT min(call) FROM usage_record WHERE charge > 0)"
         ("DELETE FROM wallet", {"A0"}),
         ("DELETE FROM hold", {"A3", "A15"}),
         ("UPDATE hold SET amount = amount + 1", {"A3", "A15"}),
-        (f"INSERT INTO hold SELECT org, call, 0, key, (SELECT max(id) FROM owner), model, tier FROM usage_record WHERE call = {FIRST}", {"A10"}),
+        (
+            f"INSERT INTO hold SELECT org, call, 0, key, (SELECT max(id) FROM owner), model, tier FROM usage_record WHERE call = {FIRST}",
+            {"A10"},
+        ),
         ("UPDATE journal SET amount = amount + 1 WHERE number = 1", {"A2"}),
         ("UPDATE journal SET amount = amount + 1 WHERE number = 4", {"A2", "A5"}),
         ("UPDATE journal SET amount = -amount WHERE number = 1", {"A1", "A2"}),

@@ -24,3 +24,10 @@ FIRST = "(SELECT min(call) FROM usage_record)"
 def test_prices_are_those_in_force_and_tokens_are_counts(engine: Engine, tamper, statement: str, message: str) -> None:
     tamper(statement)
     assert any(check == "A8" and text.startswith(message) for check, _, text in findings(engine))
+
+
+def test_amounts_beyond_all_bounds_are_a_finding_and_no_crash(engine: Engine, tamper) -> None:
+    tamper("UPDATE usage_record SET input = 9000000000000000000")
+    assert ("A2", "their amounts add up beyond 63 bits, so no sum of theirs can be compared") in [
+        (check, message) for check, _, message in findings(engine)
+    ]
