@@ -10,7 +10,7 @@ FIRST = "(SELECT min(call) FROM usage_record)"
     [
         ("UPDATE price SET effective_from = effective_from + 60000000", "price 1 began later"),
         (
-            f"UPDATE usage_record SET input = -input, exact = 0 - exact WHERE call = {FIRST}",
+            f"UPDATE usage_record SET input = -4, output = 351 WHERE call = {FIRST}",
             "it counts tokens below zero",
         ),
         (
