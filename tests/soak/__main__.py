@@ -23,7 +23,8 @@ def main() -> int:
     parser.add_argument("--callers", type=int, default=6, help="calls at once")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    plan = Plan(given.kills, given.seconds, given.servers, given.callers, given.seed)
+    spared = 25.0 if given.engine == "postgresql" else 0.0
+    plan = Plan(given.kills, given.seconds, given.servers, given.callers, given.seed, spared)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
         url = ""

@@ -31,6 +31,10 @@ class Plan:
     servers: int
     callers: int
     seed: int
+    spared: float = 0.0
+    """Seconds that the oldest server is left alive. On PostgreSQL a death is only seen by who has watched for a while, so
+    where none lives that long no hold returns.
+    """
 
 
 @dataclass
@@ -96,7 +100,8 @@ class Soak:
         self._plan = plan
         self._dice = random.Random(plan.seed)
         self._servers: dict[int, tuple[Child, int]] = {}
-        """By owner row."""
+        """By owner row, oldest first."""
+        self._born: dict[int, float] = {}
         self._watch = Watch(site)
         self._kills = 0
         self._top_ups = 0
@@ -134,8 +139,10 @@ class Soak:
         if throw < 0.15:
             self._kill_top_up()
             return
-        victims = list(self._servers)
-        for owner in victims if throw < 0.2 else [self._dice.choice(victims)]:
+        oldest, *others = self._servers
+        spared = time.monotonic() - self._born[oldest] < self._plan.spared
+        victims = others if spared else [oldest, *others]
+        for owner in victims if throw < 0.2 else self._dice.sample(victims, min(len(victims), 1)):
             self._kill(owner)
 
     def _start(self) -> None:
@@ -144,6 +151,7 @@ class Soak:
         [(owner, _)] = self._owners() - before
         self._watch.died_at.pop(owner, None)  # a number without holds may be given again
         self._servers[owner] = child, port
+        self._born[owner] = time.monotonic()
 
     def _owners(self) -> set[tuple[int, int]]:
         """Their rows: number, start."""
