@@ -131,7 +131,7 @@ def test_a_server_dies_while_it_starts_after_another_died(site: Site, place: str
         await calling
 
     asyncio.run(asyncio.wait_for(until_held(), 30))
-    second, _ = site.launch(place)
+    second = site.launch(place)
     assert second.wait() == KILLED
     returned = {"settle-written:65": BATCH_MAX, "holds-returned": BATCH_MAX + 6}.get(place, 0)
     assert len(records(site)) == returned

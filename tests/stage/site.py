@@ -3,14 +3,13 @@
 import io
 import json
 import os
+import re
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
-from contextlib import closing, redirect_stderr, redirect_stdout, suppress
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,6 @@ from puyun.system.entropy import key_entropy, organization_id
 from stage.catalogue import small_catalogue
 from stage.child import Child
 from stage.upstream import SECRET, MockUpstream
-from stage.waiting import until
 
 KILLED = -9
 """The exit code of a child that was."""
@@ -115,25 +113,21 @@ class Site:
         self.children.append(child)
         return child
 
-    def launch(
-        self, crash: str = "", *, runner: tuple[str, ...] = ("-m", "puyun"), **settings: str
-    ) -> tuple[Child, int]:
-        """A server that starts, and the port it will have."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        arguments = [*runner, "serve", *self._place(), "--port", str(port), "--no-demo"]
+    def launch(self, crash: str = "", *, runner: tuple[str, ...] = ("-m", "puyun"), **settings: str) -> Child:
+        """A server that starts."""
+        arguments = [*runner, "serve", *self._place(), "--port", "0", "--no-demo"]
         child = Child(f"server-{len(self.children)}", arguments, folder=self.folder, env=self._env(crash) | settings)
         self.children.append(child)
-        return child, port
+        return child
 
     def serve(
         self, crash: str = "", *, runner: tuple[str, ...] = ("-m", "puyun"), **settings: str
     ) -> tuple[Child, int]:
-        """One that has started."""
-        child, port = self.launch(crash, runner=runner, **settings)
-        until(lambda: self._ready(child, port), "the server to be ready")
-        return child, port
+        """One that has started, and the port that it took: chosen beforehand it may be gone by then."""
+        child = self.launch(crash, runner=runner, **settings)
+        found = re.search(r"http://[0-9.]+:([0-9]+)$", child.wait_for("is ready on"))
+        assert found, child.log()
+        return child, int(found[1])
 
     def stop(self) -> str:
         """Kill what runs; what all of them said, none of it a traceback."""
@@ -158,13 +152,6 @@ class Site:
 
     def _env(self, crash: str) -> dict[str, str]:
         return os.environ | _ENV | {"PUYUN_DATA": str(self.data), VARIABLE: crash}
-
-    @staticmethod
-    def _ready(child: Child, port: int) -> bool:
-        assert child.alive, f"the server ended:\n{child.log()}"
-        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-            return answer.status == 200
-        return False
 
     # --- what the database says, read beside all of the product's own code ----------------------------------------
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
