@@ -38,7 +38,8 @@ def test_a_new_model_is_served_while_a_stream_runs(platform: Platform, account: 
 def test_a_withdrawn_price_ends_the_offer(platform: Platform, account: Account) -> None:
     platform.apply(catalogue(platform.mock.base_url) + one_more("mock-leaving"))
     until(lambda: code(platform, account, "mock-leaving") is None, "the model")
-    platform.cli("price", "set", "mock-leaving", "flex", "output", "none")
+    for meter in ("output", "cached_input", "input"):
+        platform.cli("price", "set", "mock-leaving", "flex", meter, "none")
     until(lambda: code(platform, account, "mock-leaving") == "offer_not_available", "the end of the offer")
     with platform.client(account) as client:
         assert set(client.models.retrieve("mock-leaving").tiers) == {"test", "enterprise"}

@@ -70,23 +70,26 @@ def output_price(receipt: dict[str, Any]) -> str:
 
 
 def test_a_dated_change_in_mid_load(platform: Platform, account: Account) -> None:
-    change = Instant((now() // SECOND + 7) * SECOND)
     with Load(platform, account) as load:
+        until(lambda: len(platform.records(account)) > CALLERS, "calls at the old price")
+        change = Instant((now() // SECOND + 5) * SECOND)
         platform.cli(
             "price", "set", MODEL, "flex", "output", "12.34", "--from", format_instant(change), "--why", "test"
         )
-        until(lambda: now() > change + 2 * SECOND, "two seconds of calls at the new price")
+        until(lambda: len(_since(platform, account, change)) > CALLERS, "calls at the new price")
     assert load.failures == []
     records = platform.records(account)
     before = [record for record in records if call_started(record["call"]) < change]
-    after = [record for record in records if call_started(record["call"]) >= change]
-    assert len(before) > CALLERS
-    assert len(after) > CALLERS
+    after = _since(platform, account, change)
     assert any(call_started(record["call"]) + record["total_ms"] * 1000 > change for record in before)
     for group, price in ((before, "10.00"), (after, "12.34")):
         receipts = [platform.receipt(account, request_id(account.number, record["call"])) for record in group]
         assert {output_price(receipt) for receipt in receipts} == {price}
     _rated_again(platform, account, records)
+
+
+def _since(platform: Platform, account: Account, moment: Instant) -> list[dict[str, Any]]:
+    return [record for record in platform.records(account) if call_started(record["call"]) >= moment]
 
 
 def test_an_immediate_change_in_mid_load(platform: Platform, account: Account) -> None:

@@ -15,6 +15,9 @@ ORG_BITS = 31
 ID_BITS = 47
 SLOTS = 256
 
+CALL_MAX = (1 << 63) - 1
+"""The last call id, in 2095. Dates may lie beyond it: a price can begin in 2099."""
+
 _SEQUENCE_BITS = 14
 _SLOT_BITS = 8
 _SHIFT = _SEQUENCE_BITS + _SLOT_BITS
@@ -52,8 +55,8 @@ class CallSequence:
 
 
 def first_call_at(instant: Instant) -> int:
-    """The smallest call id a call of this moment can have: turns a time range into a key range."""
-    return max(instant // 1000 - EPOCH_MS, 0) << _SHIFT
+    """The smallest call id a call of this moment can have, at most CALL_MAX: turns a time range into a key range."""
+    return min(max(instant // 1000 - EPOCH_MS, 0) << _SHIFT, CALL_MAX)
 
 
 def call_started(call: int) -> Instant:

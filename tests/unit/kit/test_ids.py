@@ -3,6 +3,7 @@ from hypothesis import example, given, strategies as st
 
 from puyun.kit.clock import DAY, HOUR, Instant, parse_instant
 from puyun.kit.ids import (
+    CALL_MAX,
     EPOCH_MS,
     ID_BITS,
     ORG_BITS,
@@ -57,6 +58,10 @@ def test_an_id_says_when_and_makes_a_time_range_a_key_range(after: int) -> None:
 
 def test_a_range_that_begins_before_there_were_calls() -> None:
     assert first_call_at(Instant(0)) == 0
+
+
+def test_a_moment_after_the_last_call_is_as_far_as_a_key_goes() -> None:
+    assert first_call_at(parse_instant("2095-01-01")) < first_call_at(parse_instant("2099-01-01")) == CALL_MAX
 
 
 @pytest.mark.parametrize("slot", [-1, SLOTS])

@@ -5,7 +5,7 @@ from functools import lru_cache
 from sqlalchemy import Column, Connection, MetaData, Table, Text, insert, select
 
 from puyun.kit.clock import MINUTE, Instant, format_instant
-from puyun.kit.ids import first_call_at
+from puyun.kit.ids import CALL_MAX, first_call_at
 from puyun.metering.usage import BUCKETS
 from puyun.pricing.pricebook import PriceBook, Rates
 from puyun.storage import schema
@@ -14,8 +14,6 @@ from puyun.storage.prices import load_price_rows
 
 PINNED = MINUTE
 """How long after a price has changed a process may still admit calls by the old one."""
-
-_LATEST = (1 << 62) - 1
 
 rates_table = Table(
     "audit_rates",
@@ -78,7 +76,7 @@ class Rating:
                 rates = self._book.rates(name, tier, moment)
                 if rates is None:
                     continue
-                until = _LATEST if rates.until is None else first_call_at(Instant(rates.until + PINNED))
+                until = CALL_MAX if rates.until is None else first_call_at(Instant(rates.until + PINNED))
                 place = (rates.price_ids, ids[name], TIER_CODE[tier])
                 since = found[place]["since"] if place in found else first_call_at(moment)
                 head: dict[str, object] = {
@@ -97,7 +95,7 @@ class Rating:
                     "model": number,
                     "tier": tier,
                     "since": 0,
-                    "until": _LATEST,
+                    "until": CALL_MAX,
                 }
                 found["", number, tier] = empty | free
         return list(found.values())

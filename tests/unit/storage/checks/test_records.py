@@ -31,3 +31,8 @@ def test_amounts_beyond_all_bounds_are_a_finding_and_no_crash(engine: Engine, ta
     assert ("A2", "their amounts add up beyond 63 bits, so no sum of theirs can be compared") in [
         (check, message) for check, _, message in findings(engine)
     ]
+
+
+def test_a_price_may_begin_after_the_last_call_there_can_be(engine: Engine, tamper) -> None:
+    tamper(f"INSERT INTO price SELECT 9, model, tier, meter, 5, {2**52}, 1, '', '' FROM price WHERE id = 2")
+    assert findings(engine) == []
