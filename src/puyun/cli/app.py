@@ -19,6 +19,7 @@ from puyun.cli.ledger.invoices import invoice_app
 from puyun.cli.ledger.payouts import chargeback_app, payout_app
 from puyun.cli.output import say
 from puyun.cli.people import org_app, user_app
+from puyun.cli.pools import pools_app
 from puyun.cli.prices.sheets import price_app
 from puyun.cli.reports import margins, statements
 from puyun.cli.reports.receipts import receipt_app
@@ -57,6 +58,7 @@ app.command()(serving.mock_upstream)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
     serving.bench
 )
+app.add_typer(pools_app, name="pools")
 app.add_typer(simulate_app, name="simulate")
 
 for group, name in (

@@ -9,6 +9,9 @@ FLEX_WAIT = 5 * SECOND
 FLEX_PART = 0.95
 """What Flex is promised: 95 % of its calls wait at most five seconds."""
 
+FLEX_SHARE = 0.5
+"""Of the shared pool, what is Flex's whatever Enterprise and Test do."""
+
 
 class Load(msgspec.Struct, frozen=True):
     """Calls at the peak, and how long each keeps its seat on average, in microseconds."""
@@ -29,17 +32,11 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 class Capacity(msgspec.Struct, frozen=True):
-    """What there is to sell from: all seats, and those that Enterprise pools have already."""
+    """What there is to sell from: all seats, those that Enterprise pools have already, Flex's share of the others."""
 
     seats: int
     taken: int = 0
-
-
-class Flex(msgspec.Struct, frozen=True):
-    """Flex's own load at its peak, and the share of the shared pool that it is guaranteed."""
-
-    load: Load
-    share: float
+    flex_share: float = FLEX_SHARE
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -65,12 +62,12 @@ class Plan(msgspec.Struct, frozen=True):
         return not self.refusal
 
 
-def plan(load: Load, promise: Promise, capacity: Capacity, flex: Flex | None = None) -> Plan:
+def plan(load: Load, promise: Promise, capacity: Capacity, flex: Load | None = None) -> Plan:
     """P1, P3, P4. Raises ValueError as `seats_for` does."""
     erlangs = load.erlangs
     seats = seats_for(erlangs, mean=load.mean, wait=promise.wait, part=promise.part)
     left = capacity.seats - capacity.taken - seats
-    guaranteed = int(max(left, 0) * flex.share) if flex else max(left, 0)
+    guaranteed = int(max(left, 0) * capacity.flex_share)
     flex_wait = _flex_wait(flex, guaranteed)
     return Plan(
         load=erlangs,
@@ -84,11 +81,11 @@ def plan(load: Load, promise: Promise, capacity: Capacity, flex: Flex | None = N
     )
 
 
-def _flex_wait(flex: Flex | None, seats: int) -> int | None:
-    return wait_within(flex.load.erlangs, seats, mean=flex.load.mean, part=FLEX_PART) if flex else None
+def _flex_wait(flex: Load | None, seats: int) -> int | None:
+    return wait_within(flex.erlangs, seats, mean=flex.mean, part=FLEX_PART) if flex else None
 
 
-def _refusal(seats: int, capacity: Capacity, flex: Flex | None, guaranteed: int) -> str:
+def _refusal(seats: int, capacity: Capacity, flex: Load | None, guaranteed: int) -> str:
     free = max(capacity.seats - capacity.taken, 0)
     if seats > free:
         taken = f"Enterprise pools have {capacity.taken}"
@@ -98,7 +95,7 @@ def _refusal(seats: int, capacity: Capacity, flex: Flex | None, guaranteed: int)
     wait = _flex_wait(flex, guaranteed)
     if wait is not None and wait <= FLEX_WAIT:
         return ""
-    needed = seats_for(flex.load.erlangs, mean=flex.load.mean, wait=FLEX_WAIT, part=FLEX_PART)
+    needed = seats_for(flex.erlangs, mean=flex.mean, wait=FLEX_WAIT, part=FLEX_PART)
     waits = "without end" if wait is None else f"up to {wait / SECOND:.1f} s"
     limit = f"to keep within {FLEX_WAIT // SECOND} s it needs {needed}"
     return f"Flex would wait {waits} for the {guaranteed} seats that stay its own; {limit}"

@@ -45,7 +45,8 @@ def test_every_command_and_option_is_documented() -> None:
 
 
 def test_every_command_that_opens_a_database_takes_data_and_config() -> None:
-    without = {"puyun mock-upstream", "puyun bench", "puyun simulate holds", "puyun catalog import-prices"}
+    simulations = {"puyun simulate holds"}
+    without = {"puyun mock-upstream", "puyun bench", "puyun catalog import-prices"} | simulations
     for command, options in commands().items():
         assert ({"--data", "--config"} <= set(options)) == (command not in without), command
 

@@ -1,21 +1,21 @@
 import pytest
 
 from puyun.kit.clock import SECOND
-from puyun.planning.pool import FLEX_WAIT, Capacity, Flex, Load, Plan, Promise, plan
+from puyun.planning.pool import FLEX_WAIT, Capacity, Load, Plan, Promise, plan
 
 LOAD = Load(per_minute=208.7, mean=4_600_000)
 """16 erlangs."""
 PROMISE = Promise(wait=250_000, part=0.99)
 
 
-def planned(seats: int, taken: int = 0, flex: Flex | None = None) -> Plan:
-    return plan(LOAD, PROMISE, Capacity(seats, taken), flex)
+def planned(seats: int, taken: int = 0, flex: Load | None = None, share: float = 0.5) -> Plan:
+    return plan(LOAD, PROMISE, Capacity(seats, taken, share), flex)
 
 
 def test_a_pool_that_fits() -> None:
     found = planned(64)
     assert found.sold
-    assert (found.seats, found.left, found.flex_seats) == (26, 38, 38)
+    assert (found.seats, found.left, found.flex_seats) == (26, 38, 19)
     assert found.load == pytest.approx(16, abs=0.01)
     assert found.late <= 0.01 < found.waiting
     assert found.flex_wait is None
@@ -46,7 +46,7 @@ def test_more_taken_than_there_is_leaves_nothing() -> None:
     ],
 )
 def test_p4_flex_keeps_what_it_was_promised(per_minute: int, share: float, says: str | None) -> None:
-    found = planned(64, flex=Flex(Load(per_minute, 4_600_000), share))
+    found = planned(64, flex=Load(per_minute, 4_600_000), share=share)
     assert found.sold == (says is None)
     if says is None:
         assert found.flex_wait is not None
