@@ -1,4 +1,7 @@
-"""A receipt: the usage record of one call rendered, with the price rows it was rated by."""
+"""A receipt: the usage record of one call rendered, with the price rows it was rated by and what was given back of it.
+
+The record never changes; a refund is rows of its own, so a receipt of before it stays true for when it was made.
+"""
 
 import msgspec
 from sqlalchemy import Connection, Row, select
@@ -14,6 +17,10 @@ from puyun.pricing.pricebook import PriceBook, PriceRow
 from puyun.pricing.rate import Line, lines
 from puyun.storage import schema
 from puyun.storage.ledger.codes import STATUS_NAME, TIER_NAME
+from puyun.storage.money.refunds import RefundRow, list_refunds
+
+REFUNDED = "refunded"
+"""The status that a receipt shows once all of the charge was given back."""
 
 
 class Timing(msgspec.Struct, frozen=True):
@@ -25,7 +32,10 @@ class Timing(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """DESIGN 4.2. `exact` in pico-units; `charge`, `held`, `from_bonus`, `balance_after` in nano-units."""
+    """DESIGN 4.2. `exact` in pico-units; `charge`, `held`, `from_bonus`, `balance_after` in nano-units.
+
+    `status` is how the call ended, whatever became of its charge later.
+    """
 
     id: str
     org: int
@@ -48,6 +58,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     timing: Timing
     balance_after: int
+    refunds: tuple[RefundRow, ...]
+
+    @property
+    def refunded(self) -> int:
+        """What was given back of the charge, in nano-units."""
+        return sum(row.amount for row in self.refunds)
 
 
 def load_receipt(connection: Connection, org: int, call: int) -> Receipt | None:
@@ -78,7 +94,16 @@ _FREE = {
 
 
 def note(receipt: Receipt) -> str:
-    """Why the charge is what it is, in one sentence."""
+    """Why the charge is what it is, and what became of it, in one sentence."""
+    charged = _charged(receipt)
+    if not receipt.refunded:
+        return charged
+    if receipt.refunded == receipt.charge:
+        return charged.removesuffix(".") + "; all of it was given back."
+    return charged.removesuffix(".") + f"; {format_amount(receipt.refunded)} of it was given back."
+
+
+def _charged(receipt: Receipt) -> str:
     match receipt.status:
         case Status.FAILED | Status.CRASHED:
             return _FREE.get(receipt.error or "", _NOT_COMPLETED)
@@ -111,7 +136,7 @@ def to_json(receipt: Receipt) -> dict[str, object]:
         "deployment": receipt.deployment,
         "tier_requested": receipt.tier_requested,
         "tier_served": receipt.tier_served,
-        "status": receipt.status,
+        "status": REFUNDED if receipt.charge and receipt.refunded == receipt.charge else receipt.status,
         "error": receipt.error,
         "note": note(receipt),
         "flags": [flag.name.lower() for flag in Flag if flag in receipt.flags and flag.name],
@@ -130,6 +155,17 @@ def to_json(receipt: Receipt) -> dict[str, object]:
         "exact": format_pico(receipt.exact),
         "charge": format_amount(receipt.charge),
         "from_bonus": format_amount(receipt.from_bonus),
+        "refunded": format_amount(receipt.refunded),
+        "refunds": [
+            {
+                "transaction": row.number,
+                "created": format_instant(row.at),
+                "kind": row.entry,
+                "amount": format_amount(row.amount),
+                "from_bonus": format_amount(row.from_bonus),
+            }
+            for row in receipt.refunds
+        ],
         "held": format_amount(receipt.held),
         "attempts": receipt.attempts,
         "timing": msgspec.structs.asdict(receipt.timing),
@@ -167,6 +203,7 @@ def _receipt(connection: Connection, row: Row[*tuple[object, ...]]) -> Receipt:
         attempts=fields["attempts"],
         timing=Timing(fields["queue_ms"], fields["ttft_ms"], fields["total_ms"]),
         balance_after=fields["balance_after"],
+        refunds=tuple(list_refunds(connection, fields["org"], fields["call"])),
     )
 
 

@@ -14,6 +14,20 @@ def test_a_receipt_for_people_and_programs(puyun, call: str) -> None:
     assert "signature" not in shown
 
 
+def test_a_refund_shows_and_both_receipts_stay_genuine(puyun, call: str, tmp_path: Path) -> None:
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    before.write_text(puyun("receipt", call, "--json").out)
+    assert puyun("refund", call, "--why", "sorry").code == 0
+    after.write_text(puyun("receipt", call, "--json").out)
+    assert msgspec.json.decode(after.read_bytes())["status"] == "refunded"
+    assert [puyun("receipt", "verify", str(file)).code for file in (before, after)] == [0, 0]
+    after.write_text(after.read_text().replace('"refunded": "0.0087625"', '"refunded": "0.00"'))
+    assert puyun("receipt", "verify", str(after)).code == 6
+    shown = puyun("receipt", call).out
+    assert "all of it was given back" in shown
+    assert "transaction" in shown
+
+
 def test_a_receipt_is_verified_against_saved_keys_and_those_of_the_database(puyun, call: str, tmp_path: Path) -> None:
     receipt, keys = tmp_path / "receipt.json", tmp_path / "keys.json"
     receipt.write_text(puyun("receipt", call, "--json").out)

@@ -5,11 +5,14 @@ import pytest
 from shop import NOON, Shop
 
 from puyun.catalog.model import Tier
+from puyun.kit.clock import MINUTE, Instant
 from puyun.kit.ids import call_started, request_id
+from puyun.ledger.command import Act
 from puyun.ledger.hold import Status
 from puyun.metering.record import Flag
 from puyun.metering.usage import NO_USAGE, Usage
-from puyun.storage.engine import reading
+from puyun.storage.engine import reading, writing
+from puyun.storage.money.refunds import correct_call, refund_call
 from puyun.storage.receipts import Receipt, load_receipt, note, to_json
 
 USAGE = Usage(input=1234, cached_input=3, output=567)
@@ -48,6 +51,8 @@ def test_a_receipt_explains_the_charge_line_by_line(shop: Shop) -> None:
         "exact": "0.0087625",
         "charge": "0.0087625",
         "from_bonus": "0.001",
+        "refunded": "0.00",
+        "refunds": [],
         "held": "0.0087625",
         "attempts": 1,
         "timing": {"queue_ms": 1, "ttft_ms": 20, "total_ms": 300},
@@ -125,3 +130,36 @@ def test_a_note_says_whose_fault_a_free_call_was(shop: Shop, error: str, says: s
     found = msgspec.structs.replace(receipt(shop, shop.sell(NO_USAGE, Status.FAILED)), error=error)
     assert note(found).startswith(says)
     assert note(found).endswith("costs nothing and its hold was returned.")
+
+
+def test_what_was_given_back_is_shown_and_turns_the_status_once_it_is_all(shop: Shop) -> None:
+    call = shop.sell(USAGE)
+    before = to_json(receipt(shop, call))
+    with writing(shop.engine) as connection:
+        correct_call(connection, 7, call, 8_000_000, act=Act("1", "ann", "typed wrong"), now=NOON)
+    part = receipt(shop, call)
+    document = to_json(part)
+    assert (document["status"], document["refunded"], document["charge"]) == ("completed", "0.0007625", "0.0087625")
+    assert note(part).endswith("the sum is rounded down once; 0.0007625 of it was given back.")
+    with writing(shop.engine) as connection:
+        refund_call(connection, 7, call, None, act=Act("all", "ann", "sorry"), now=Instant(NOON + MINUTE))
+    whole = receipt(shop, call)
+    document = to_json(whole)
+    assert (document["status"], document["refunded"], whole.status) == ("refunded", "0.0087625", Status.COMPLETED)
+    assert note(whole).endswith("; all of it was given back.")
+    bonus = [row["from_bonus"] for row in document["refunds"]]
+    assert sum(map(Decimal, bonus)) == Decimal(document["from_bonus"])
+    assert document["refunds"] == [
+        {"transaction": 4, "created": "2026-11-25T12:00:00Z", "kind": "correction", "amount": "0.0007625"}
+        | {"from_bonus": bonus[0]},
+        {"transaction": 5, "created": "2026-11-25T12:01:00Z", "kind": "refund", "amount": "0.008"}
+        | {"from_bonus": bonus[1]},
+    ]
+    assert "sorry" not in str(document), "why is between those who gave it back"
+    same = document.keys() - {"status", "note", "refunded", "refunds"}
+    assert {name: document[name] for name in same} == {name: before[name] for name in same}
+
+
+def test_a_call_that_cost_nothing_is_not_refunded(shop: Shop) -> None:
+    document = to_json(receipt(shop, shop.sell(NO_USAGE, Status.FAILED)))
+    assert (document["status"], document["refunded"]) == ("failed", "0.00")

@@ -61,11 +61,16 @@ def receipt_show(
             output.emit_json(_signer(data, config, engine).sign(document))
             return
     lines = cast("list[dict[str, object]]", document.pop("lines"))
+    refunds = cast("list[dict[str, object]]", document.pop("refunds"))
     hidden = {"usage", "signature"}
     output.emit_one({name: value for name, value in document.items() if name not in hidden}, as_json=False)
     typer.echo()
     columns = ("meter", "tokens", "price_per_million", "amount", "price_id")
     output.table(lines, {column: column.replace("_", " ") for column in columns})
+    if refunds:
+        typer.echo()
+        columns = ("kind", "amount", "from_bonus", "created", "transaction")
+        output.table(refunds, {column: column.replace("_", " ") for column in columns})
 
 
 @receipt_app.command("verify")

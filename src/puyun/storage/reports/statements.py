@@ -115,9 +115,12 @@ def unclosed(connection: Connection, month: Month, limit: int) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
-def changed_statements(connection: Connection) -> Iterator[tuple[int, Closed]]:
-    """Closed months whose statement is no longer what it was: (organization, what was closed). Nothing, if all is well."""
-    for row in connection.execute(select(_STATEMENT).order_by(_STATEMENT.c.org, _STATEMENT.c.month)).all():
+def changed_statements(connection: Connection, first: int, last: int) -> Iterator[tuple[int, Closed]]:
+    """Closed months of organizations `first` to `last` whose statement is no longer what it was: (organization, what
+    was closed). Nothing, if all is well.
+    """
+    kept = select(_STATEMENT).where(_STATEMENT.c.org.between(first, last))
+    for row in connection.execute(kept.order_by(_STATEMENT.c.org, _STATEMENT.c.month)).all():
         try:
             same = digest(load_statement(connection, row.org, parse_month(row.month))) == row.sha256
         except PuyunError:

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from books import findings
 from shop import NOON, Shop
 from sqlalchemy import update
 
@@ -117,7 +118,8 @@ def test_a_closed_month_is_made_again_byte_for_byte(shop: Shop) -> None:
     assert close_month(shop.engine, shop.org.id, NOVEMBER, shop.clock.now()) == closed
     with reading(shop.engine) as connection:
         assert load_closed(connection, shop.org.id, NOVEMBER) == closed
-        assert list(changed_statements(connection)) == []
+        assert list(changed_statements(connection, 7, 7)) == []
+    assert findings(shop.engine) == []
 
 
 @pytest.mark.parametrize("moment", [NOON, NOVEMBER.end - 1])
@@ -146,7 +148,8 @@ def test_what_is_changed_behind_the_ledger_is_found(shop: Shop, change: str) -> 
         for table in ("journal", "usage_record", "price"):
             connection.exec_driver_sql(f"DROP TRIGGER {table}_no_update{place.format(table)}")
         connection.exec_driver_sql(change)
-        assert list(changed_statements(connection)) == [(7, closed)]
+        assert list(changed_statements(connection, 7, 7)) == [(7, closed)]
+        assert list(changed_statements(connection, 8, 9)) == []
 
 
 def test_csv_has_the_same_figures(shop: Shop) -> None:
