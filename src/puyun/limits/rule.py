@@ -1,0 +1,69 @@
+"""The words limits are written in: what is counted, whose it is, and one line of the rule book."""
+
+from enum import StrEnum
+
+import msgspec
+
+from puyun.catalog.model import Tier
+from puyun.kit.clock import DAY, MINUTE, Instant
+
+
+class Metric(StrEnum):
+    """What is counted. Rates are per minute (`…m`) or per day (`…d`), the last two are how many at a time."""
+
+    RPM = "rpm"
+    ITPM = "itpm"
+    OTPM = "otpm"
+    TPM = "tpm"
+    RPD = "rpd"
+    TPD = "tpd"
+    IN_FLIGHT = "in_flight"
+    QUEUED = "queued"
+
+
+WINDOWS = {
+    Metric.RPM: MINUTE,
+    Metric.ITPM: MINUTE,
+    Metric.OTPM: MINUTE,
+    Metric.TPM: MINUTE,
+    Metric.RPD: DAY,
+    Metric.TPD: DAY,
+}
+"""The time, in microseconds, in which a rate lets its amount through. What is counted at a time has none."""
+
+REQUESTS = frozenset({Metric.RPM, Metric.RPD})
+
+
+class Scope(StrEnum):
+    """Whose limit it is, the most specific first; `ip` stands beside the others."""
+
+    IP = "ip"
+    KEY = "key"
+    ORGANIZATION_MODEL = "organization_model"
+    ORGANIZATION = "organization"
+    TIER_MODEL = "tier_model"
+    TIER = "tier"
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit as somebody set it. It is in force from `starts` until just before `ends` (None: always)."""
+
+    scope: Scope
+    metric: Metric
+    amount: int | None
+    """Requests or tokens per window, or how many at a time. None: as many as they like; 0: nothing at all."""
+    burst: int | None = None
+    """Seconds of the rate that may come at once. None: 10 for rpm, 60 for tokens a minute, the day for a day's."""
+    org: int = 0
+    key: int = 0
+    tier: Tier | None = None
+    """Only calls at this tier; required of the scopes `tier` and `tier_model`."""
+    model: str | None = None
+    """A name, or a pattern with `*`. Every model it matches has the amount for itself. None: all models together."""
+    starts: Instant | None = None
+    ends: Instant | None = None
+    why: str = ""
+    by: str = ""
+    id: int = 0
+    """Row number; of two rules that are equally specific, the later one wins. 0: a default of the program."""
+    created_at: Instant | None = None
