@@ -1,8 +1,12 @@
 """What is asked of the limits, and what they answer."""
 
+from collections.abc import Iterable
+from typing import Protocol
+
 import msgspec
 
 from puyun.catalog.model import Tier
+from puyun.kit.clock import Instant
 from puyun.limits.rule import Metric, Rule, Scope
 
 
@@ -48,17 +52,32 @@ class Row(msgspec.Struct, frozen=True):
     rule: Rule
 
 
-class Passed:
-    """Let in. `waiting`: not yet in flight, a `release` of another call names it when it is. `delay`: microseconds to
-    keep it back, never more than its patience.
-    """
+class Standing(Protocol):
+    """What can say how it stands."""
 
-    __slots__ = ("delay", "readings", "waiting")
+    def reading(self, now: Instant, /) -> Reading: ...
 
-    def __init__(self, readings: tuple[Reading, ...], *, waiting: bool = False, delay: int = 0) -> None:
-        self.readings = readings
-        self.waiting = waiting
-        self.delay = delay
+
+class Counted(Protocol):
+    """What a call was counted in."""
+
+    def cells(self) -> Iterable[Standing]: ...
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """Let in, and counted."""
+
+    vector: Counted
+    now: Instant
+    waiting: bool = False
+    """Not yet in flight: a `release` of another call names it when it is."""
+    delay: int = 0
+    """Microseconds to keep it back before it goes on, never more than its patience."""
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """How its limits stand, as far as they were used when this is asked; at the time of the decision."""
+        return tuple(cell.reading(self.now) for cell in self.vector.cells())
 
 
 class Over(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from puyun.catalog.model import Tier
-from puyun.kit.clock import DAY, MINUTE, Instant
+from puyun.kit.clock import DAY, MINUTE, SECOND, Instant
 
 
 class Metric(StrEnum):
@@ -32,6 +32,11 @@ WINDOWS = {
 """The time, in microseconds, in which a rate lets its amount through. What is counted at a time has none."""
 
 REQUESTS = frozenset({Metric.RPM, Metric.RPD})
+AT_A_TIME = frozenset({Metric.IN_FLIGHT, Metric.QUEUED})
+
+
+AMOUNT_MAX = 10**12
+BURST_MAX = 31 * DAY // SECOND
 
 
 class Scope(StrEnum):
@@ -67,3 +72,16 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     id: int = 0
     """Row number; of two rules that are equally specific, the later one wins. 0: a default of the program."""
     created_at: Instant | None = None
+
+    def __post_init__(self) -> None:
+        """A rule that contradicts itself is a bug of whoever made it: ValueError."""
+        modelled = self.scope in {Scope.ORGANIZATION_MODEL, Scope.TIER_MODEL}
+        whole = self.scope in {Scope.ORGANIZATION, Scope.TIER, Scope.IP}
+        if (modelled and self.model is None) or (whole and self.model is not None):
+            raise ValueError(f"{self.scope} and the model {self.model!r} do not go together")
+        if self.scope in {Scope.TIER, Scope.TIER_MODEL} and self.tier is None:
+            raise ValueError(f"{self.scope} needs a tier")
+        if self.amount is not None and not 0 <= self.amount <= AMOUNT_MAX:
+            raise ValueError(f"an amount is between 0 and {AMOUNT_MAX}, not {self.amount}")
+        if self.burst is not None and not 0 < self.burst <= BURST_MAX:
+            raise ValueError(f"a burst is between 1 and {BURST_MAX} seconds, not {self.burst}")
