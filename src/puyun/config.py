@@ -30,6 +30,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=0, le=65_535, description="port to listen on; 0 takes a free one")] = 8000
+    workers: Annotated[
+        int, Meta(ge=1, le=64, description="processes that serve; one for each core, and 1 leaves out their arbiter")
+    ] = 1
     shutdown_seconds: Annotated[Seconds, Meta(description="how long running calls may go on after a stop signal")] = 30
     write_stall_seconds: Annotated[
         Seconds, Meta(description="how long a client may take nothing of what is sent to it; then it counts as gone")

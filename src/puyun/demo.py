@@ -4,6 +4,7 @@ It is prepared when the database knows no provider but the embedded one, and `--
 """
 
 import os
+from collections.abc import Callable
 
 import msgspec
 from sqlalchemy import Connection, Engine, select
@@ -46,6 +47,10 @@ CREDENTIALS = "demo.json"
 """In the data directory, readable by its owner alone: the demonstration's key and password, to be shown again."""
 
 
+Moved = Callable[[Endpoint | None], None]
+"""Told where the embedded model is, each time that changes; None: nowhere."""
+
+
 class Credentials(msgspec.Struct, frozen=True):
     key: str
     password: str
@@ -74,10 +79,13 @@ class Demonstration:
             elif providers & PROVIDERS:
                 self._apply(connection, self._withdrawal(connection))
 
-    async def start(self, refresh: Refresh, connector: Connector) -> None:
-        """Start the embedded model; calls find it as soon as it listens, and are refused until then."""
-        if not self._wanted or isinstance(self._found, availability.Unavailable):
-            return
+    @property
+    def has_model(self) -> bool:
+        """Whether an embedded model is to run, here or in another process of this server. Known once prepared."""
+        return self._wanted and isinstance(self._found, availability.Available)
+
+    def follow(self, refresh: Refresh, connector: Connector) -> Moved:
+        """Route calls to the embedded model wherever what is returned is told that it is; until then they are refused."""
 
         def moved(endpoint: Endpoint | None) -> None:
             target = target_at(_anywhere(), endpoint.base_url, endpoint.api_key) if endpoint else None
@@ -86,6 +94,10 @@ class Demonstration:
             refresh.override(offer.PROVIDER, target)
 
         moved(None)
+        return moved
+
+    async def start(self, moved: Moved) -> None:
+        """Start the embedded model; `moved` is told where it is."""
         self._model = LocalModel(self._found, moved)
         await self._model.start()
 

@@ -18,6 +18,7 @@ def serve(
     *,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that serve, one for each core.")] = None,
     demo: Annotated[
         bool, typer.Option("--demo/--no-demo", help="Start the embedded model and a demo organization.")
     ] = True,
@@ -27,7 +28,7 @@ def serve(
     """Run the gateway, the portal and the pages."""
     from puyun import wiring
 
-    options = {"server.host": host, "server.port": port}
+    options = {"server.host": host, "server.port": port, "server.workers": workers}
     overrides: dict[str, object] = {name: value for name, value in options.items() if value is not None}
     wiring.serve(opening.settings(data, config, overrides), demo=demo)
 

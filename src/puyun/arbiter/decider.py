@@ -1,0 +1,246 @@
+"""Limits and scheduler behind one set of messages. Pure: who calls it says what time it is.
+
+A call passes its limits first; one that must wait for a rate or for another of its own to end is kept back here, and
+only then stands in the scheduler's queue. Every answer names a ticket; none is a callback. Not thread-safe.
+"""
+
+import heapq
+from collections.abc import Iterable
+
+from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Preempted, Refused, Standing
+from puyun.arbiter.refusal import LIMIT
+from puyun.catalog.model import Tier
+from puyun.kit.clock import SECOND, Instant
+from puyun.limits.ask import Ask, Over, Passed, Reading
+from puyun.limits.limits import Limits
+from puyun.limits.policy import Policy
+from puyun.limits.rule import Metric
+from puyun.scheduler.claim import Claim, Signal, Spent
+from puyun.scheduler.decision import Decision, Grant, Refusal
+from puyun.scheduler.lane import Facts
+from puyun.scheduler.scheduler import Scheduler
+
+
+class _Call:
+    """A call from its ask to its end. `due` is set while a rate keeps it back; `parked` while it waits for another of its
+    own to end; `seated` while it has a seat.
+    """
+
+    __slots__ = ("arrived", "ask", "due", "parked", "passed", "seated")
+
+    def __init__(self, ask: AcquireAsk, arrived: Instant, passed: Passed | None) -> None:
+        self.ask = ask
+        self.arrived = arrived
+        self.passed = passed
+        self.due: Instant | None = None
+        self.parked = passed is not None and passed.waiting
+        self.seated = False
+
+    @property
+    def kept_back(self) -> bool:
+        return self.parked or self.due is not None
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """As the call found its limits; none for a call that another arbiter let in."""
+        return self.passed.readings if self.passed is not None else ()
+
+
+class Decider:
+    """Every call that is known waits or has a seat; what is over is forgotten."""
+
+    def __init__(self, scheduler: Scheduler, limits: Limits) -> None:
+        self.scheduler = scheduler
+        self.limits = limits
+        self.revision = -1
+        self._calls: dict[int, _Call] = {}
+        self._timers: list[tuple[Instant, int]] = []
+        """When to look again at calls that are kept back; ones that are not any more are skipped."""
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def configure(self, wanted: Configuration, now: Instant) -> list[Answer]:
+        """Lanes and limits from now on, if `wanted` is newer than what is in force."""
+        if wanted.revision <= self.revision:
+            return []
+        self.revision = wanted.revision
+        free = self.limits.configure(Policy(wanted.rules, wanted.models, revision=wanted.revision), now)
+        lanes = {lane.id: lane for lane in wanted.lanes}
+        return self._told(self.scheduler.configure(lanes, now), now) + self._unpark(free, now)
+
+    def acquire(self, ask: AcquireAsk, now: Instant) -> list[Answer]:
+        """The answer, when there is one at once; else `Standing` now and an answer later."""
+        if ask.ticket in self._calls:
+            return []
+        arrived = Instant(now - ask.waited)
+        outcome = self.limits.check(_limits_ask(ask), now)
+        if isinstance(outcome, Over):
+            return [_over(ask.ticket, outcome)]
+        call = self._calls[ask.ticket] = _Call(ask, arrived, outcome)
+        if outcome.delay:
+            call.due = Instant(now + outcome.delay)
+            heapq.heappush(self._timers, (call.due, ask.ticket))
+        if outcome.waiting:
+            heapq.heappush(self._timers, (Instant(arrived + ask.max_wait), ask.ticket))
+        if call.due is not None or call.parked:
+            return [Standing(ask.ticket, 0, outcome.delay)]
+        answers = self._arrive(call, now)
+        return answers if any(answer.ticket == ask.ticket for answer in answers) else [*answers, *self._standing(call)]
+
+    def begin(self, ticket: int, now: Instant) -> list[Answer]:
+        """From here on the seat cannot be taken away; nothing if it has been."""
+        return self._told(self.scheduler.begin(ticket, now), now) if self.seated(ticket) else []
+
+    def progress(self, ticket: int, output: int, now: Instant) -> list[Answer]:
+        return self._told(self.scheduler.progress(ticket, output, now), now) if self.seated(ticket) else []
+
+    def elsewhere(self, ticket: int, signal: Signal, now: Instant) -> list[Answer]:
+        """Another lane for it, sooner or later, or a refusal; nothing if the seat was taken away meanwhile."""
+        call = self._calls.get(ticket)
+        if call is None or not call.seated:
+            return []
+        call.seated = False
+        return self._told(self.scheduler.elsewhere(ticket, signal, now), now)
+
+    def end(self, ticket: int, spent: Spent, signal: Signal, now: Instant) -> list[Answer]:
+        """The call is over, wherever it was; one that had no seat counts for nothing."""
+        call = self._calls.pop(ticket, None)
+        if call is None:
+            return []
+        if call.seated:
+            decisions = self.scheduler.end(ticket, spent, signal, now)
+            self.limits.correct(ticket, spent.fresh + spent.written, spent.output, now)
+            return self._told(decisions, now) + self._unpark(self.limits.release(ticket, now), now)
+        decisions = [] if call.kept_back else self.scheduler.cancel(ticket, now)
+        return self._told(decisions, now) + self._unpark(self.limits.void(ticket, now), now)
+
+    def seated(self, ticket: int) -> bool:
+        call = self._calls.get(ticket)
+        return call is not None and call.seated
+
+    def observe(self, lane: int, facts: Facts, now: Instant) -> list[Answer]:
+        return self._told(self.scheduler.observe(lane, facts, now), now)
+
+    def reclaim(self, ask: AcquireAsk, lane: int, *, begun: bool, now: Instant) -> list[Answer]:
+        """A seat that another arbiter gave: it counts from here on, even beyond the seats that there are."""
+        if ask.ticket in self._calls:
+            return []
+        self.limits.reclaim(_limits_ask(ask), now)
+        call = self._calls[ask.ticket] = _Call(ask, now, None)
+        call.seated = True
+        answers = self._told(self.scheduler.reclaim(_claim(call), lane, now), now)
+        return answers + self._told(self.scheduler.begin(ask.ticket, now), now) if begun else answers
+
+    @property
+    def next_wake(self) -> Instant | None:
+        """When `wake` has something to do; None: nothing before something else happens."""
+        moments = (self._timers[0][0] if self._timers else None, self.scheduler.next_wake, self.limits.next_wake)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def wake(self, now: Instant) -> list[Answer]:
+        answers = self._unpark(self.limits.wake(now), now)
+        answers += self._told(self.scheduler.wake(now), now)
+        while self._timers and self._timers[0][0] <= now:
+            call = self._calls.get(heapq.heappop(self._timers)[1])
+            if call is not None and call.kept_back:
+                answers += self._look_again(call, now)
+        return answers
+
+    def standing(self, ticket: int) -> Standing | None:
+        """Where a waiting call stands; None for one that waits no more."""
+        call = self._calls.get(ticket)
+        found = self._standing(call) if call else []
+        return found[0] if found else None
+
+    # --- one call ------------------------------------------------------------------------------------------------
+    def _arrive(self, call: _Call, now: Instant) -> list[Answer]:
+        return self._told(self.scheduler.arrive(_claim(call), now), now)
+
+    def _look_again(self, call: _Call, now: Instant) -> list[Answer]:
+        """A timer of a call that is kept back: its rate lets it pass now, or it has waited for long enough."""
+        if call.due is not None and call.due <= now:
+            call.due = None
+            if not call.parked:
+                return self._arrive(call, now)
+        if call.parked and call.arrived + call.ask.max_wait <= now:
+            del self._calls[call.ask.ticket]
+            refused = _in_flight(call)
+            return [refused, *self._unpark(self.limits.void(call.ask.ticket, now), now)]
+        return []
+
+    def _unpark(self, tickets: Iterable[int], now: Instant) -> list[Answer]:
+        """These are in flight now, as their limits see it."""
+        answers: list[Answer] = []
+        for ticket in tickets:
+            call = self._calls.get(ticket)
+            if call is not None and call.parked:
+                call.parked = False
+                if call.due is None:
+                    answers += self._arrive(call, now)
+        return answers
+
+    def _standing(self, call: _Call) -> list[Standing]:
+        ticket = call.ask.ticket
+        if call.kept_back:
+            return [Standing(ticket, 0, 0)]
+        found = self.scheduler.standing(ticket)
+        return [Standing(ticket, *found)] if found else []
+
+    # --- what the scheduler decided --------------------------------------------------------------------------------
+    def _told(self, decisions: list[Decision], now: Instant) -> list[Answer]:
+        answers: list[Answer] = []
+        for decision in decisions:
+            if isinstance(decision, Grant):
+                call = self._calls[decision.ticket]
+                call.seated = True
+                seat = decision.ticket, decision.lane, decision.pool, decision.waited, decision.preemptible
+                answers.append(Granted(*seat, call.readings))
+            elif isinstance(decision, Refusal):
+                call = self._calls.pop(decision.ticket)
+                readings = call.readings
+                answers.append(Refused(decision.ticket, decision.why, decision.retry_after, readings=readings))
+                answers += self._unpark(self.limits.void(decision.ticket, now), now)
+            else:
+                self._calls[decision.ticket].seated = False
+                answers.append(Preempted(decision.ticket))
+        return answers
+
+
+def _limits_ask(ask: AcquireAsk) -> Ask:
+    """Enterprise is told at once that a limit is reached; the others may wait for it (research: 3)."""
+    patience = 0 if ask.tier is Tier.ENTERPRISE else max(ask.max_wait - ask.waited, 0)
+    return Ask(ask.ticket, ask.org, ask.key, ask.model, ask.tier, ask.input, ask.output, ask.ip, patience)
+
+
+def _claim(call: _Call) -> Claim:
+    ask = call.ask
+    return Claim(
+        ticket=ask.ticket,
+        org=ask.org,
+        key=ask.key,
+        tier=ask.tier,
+        model=ask.model,
+        lanes=ask.lanes,
+        input=ask.input,
+        output=ask.output,
+        stream=ask.stream,
+        max_wait=ask.max_wait,
+        priority=ask.priority,
+        arrived=call.arrived,
+    )
+
+
+def _over(ticket: int, over: Over) -> Refused:
+    limit = over.scope, over.metric, over.limit, over.used
+    return Refused(ticket, LIMIT, over.wait, *limit, readings=over.readings)
+
+
+def _in_flight(call: _Call) -> Refused:
+    """None of the organization's own calls ended in time."""
+    found = [reading for reading in call.readings if reading.metric is Metric.IN_FLIGHT and not reading.remaining]
+    ticket = call.ask.ticket
+    if not found:
+        return Refused(ticket, LIMIT, SECOND, metric=Metric.IN_FLIGHT, readings=call.readings)
+    one = found[0]
+    return Refused(ticket, LIMIT, SECOND, one.scope, one.metric, one.limit, one.used, call.readings)

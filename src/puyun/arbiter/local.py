@@ -1,0 +1,117 @@
+"""The arbiter of a process that is alone: the decider itself, and one timer of the event loop."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from puyun.arbiter.decider import Decider
+from puyun.arbiter.lease import Lease
+from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Preempted, Refused, Standing
+from puyun.arbiter.refusal import error_for
+from puyun.kit.clock import SECOND, Clock, Instant
+from puyun.scheduler.claim import Signal, Spent
+from puyun.scheduler.lane import Facts
+
+
+class Alarm:
+    """One timer that follows a decider's `next_wake`; it is set anew only when that comes earlier than it is set for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, ring: Callable[[Instant], None]) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._ring = ring
+        self._at: Instant | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def follow(self, at: Instant | None, now: Instant) -> None:
+        """Ring at `at`. One that is set for earlier rings in vain and is then set anew: that is cheaper than two heaps."""
+        if at is None or (self._at is not None and self._at <= at):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._at = at
+        self._timer = self._loop.call_later(max(at - now, 0) / SECOND, self._fire)
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _fire(self) -> None:
+        self._at = self._timer = None
+        self._ring(self._clock.now())
+
+
+class Local:
+    """An `Arbiter`. An acquire that finds a seat free needs no turn of the loop."""
+
+    def __init__(self, decider: Decider, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        self._decider = decider
+        self._clock = clock
+        self._leases: dict[int, Lease] = {}
+        self._alarm = Alarm(loop, clock, self._wake)
+
+    def acquire(self, ask: AcquireAsk) -> Lease:
+        lease = self._leases[ask.ticket] = Lease(self, ask)
+        now = self._clock.now()
+        self._deliver(self._decider.acquire(ask, now), now)
+        return lease
+
+    def observe(self, lane: int, facts: Facts) -> None:
+        now = self._clock.now()
+        self._deliver(self._decider.observe(lane, facts, now), now)
+
+    def configure(self, configuration: Configuration) -> None:
+        now = self._clock.now()
+        self._deliver(self._decider.configure(configuration, now), now)
+
+    async def standing(self, lease: Lease) -> Standing | None:
+        return self._decider.standing(lease.ask.ticket)
+
+    def close(self) -> None:
+        """No timer rings any more; what waits is left to its calls, which end by themselves."""
+        self._alarm.cancel()
+
+    # --- leases ----------------------------------------------------------------------------------------------------
+    def begin(self, lease: Lease) -> None:
+        """Sure at once: nothing can have come between."""
+        now = self._clock.now()
+        self._deliver(self._decider.begin(lease.ask.ticket, now), now)
+
+    def progress(self, lease: Lease, output: int) -> None:
+        now = self._clock.now()
+        self._deliver(self._decider.progress(lease.ask.ticket, output, now), now)
+
+    def elsewhere(self, lease: Lease, signal: Signal) -> None:
+        now = self._clock.now()
+        lease.vacate()
+        self._deliver(self._decider.elsewhere(lease.ask.ticket, signal, now), now)
+
+    def end(self, lease: Lease, spent: Spent, signal: Signal) -> None:
+        now = self._clock.now()
+        ticket = lease.ask.ticket
+        if self._leases.pop(ticket, None) is not None:
+            self._deliver(self._decider.end(ticket, spent, signal, now), now)
+
+    # --- answers ---------------------------------------------------------------------------------------------------
+    def _wake(self, now: Instant) -> None:
+        self._deliver(self._decider.wake(now), now)
+
+    def _deliver(self, answers: Iterable[Answer], now: Instant) -> None:
+        for answer in answers:
+            hand_over(answer, self._leases)
+        self._alarm.follow(self._decider.next_wake, now)
+
+
+def hand_over(answer: Answer, leases: dict[int, Lease]) -> None:
+    """An answer to its lease; one that is refused is forgotten. Nothing where the call has ended meanwhile."""
+    lease = leases.get(answer.ticket)
+    if lease is None:
+        return
+    if isinstance(answer, Granted):
+        lease.grant(answer)
+    elif isinstance(answer, Refused):
+        del leases[answer.ticket]
+        lease.refuse(error_for(answer, lease.ask.tier))
+    elif isinstance(answer, Preempted):
+        lease.preempt()
+    else:
+        lease.standing = answer

@@ -1,0 +1,86 @@
+"""What workers and the arbiter tell one another. In one process the same structs are handed over as they are.
+
+Durations are in microseconds. On the wire each is an array that begins with its tag (`wire`).
+"""
+
+import msgspec
+
+from puyun.catalog.model import Tier
+from puyun.limits.ask import Reading
+from puyun.limits.rule import Rule
+from puyun.scheduler.lane import LaneSpec
+
+
+class AcquireAsk(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """A call that wants a seat. `lanes`: deployments that may serve it, in the catalogue's order; `input`, `output`:
+    estimates in tokens; `max_wait`: the smaller of the tier's and the client's; `waited`: before this arbiter knew it.
+    """
+
+    ticket: int
+    """The call id."""
+    org: int
+    key: int
+    tier: Tier
+    model: int
+    lanes: tuple[int, ...]
+    input: int
+    output: int
+    stream: bool
+    max_wait: int
+    priority: int = 5
+    ip: str | None = None
+    waited: int = 0
+
+
+class Configuration(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """Every lane and every limit. `revision` grows with each change, so that of several workers' the newest counts."""
+
+    revision: int
+    lanes: tuple[LaneSpec, ...]
+    rules: tuple[Rule, ...] = ()
+    models: dict[int, str] = {}
+    """Names by number, for rules with a pattern."""
+
+
+class Granted(msgspec.Struct, frozen=True, array_like=True, tag=32):
+    """A seat at `lane`, after `waited` in all. `preemptible`: it may be taken away until the first byte."""
+
+    ticket: int
+    lane: int
+    pool: str
+    waited: int
+    preemptible: bool
+    readings: tuple[Reading, ...] = ()
+
+
+class Refused(msgspec.Struct, frozen=True, array_like=True, tag=33):
+    """No seat, and there will be none. `why`: one of `scheduler.decision.Why`, or `limit`: then the limit is there too.
+
+    `retry_after` None: the same call can never pass.
+    """
+
+    ticket: int
+    why: str
+    retry_after: int | None
+    scope: str = ""
+    metric: str = ""
+    limit: int = 0
+    used: int = 0
+    readings: tuple[Reading, ...] = ()
+
+
+class Preempted(msgspec.Struct, frozen=True, array_like=True, tag=34):
+    """The seat is gone before its first byte; the call waits at the head of its organization's queue."""
+
+    ticket: int
+
+
+class Standing(msgspec.Struct, frozen=True, array_like=True, tag=35):
+    """A waiting call: how many of its organization are before it, and how long it will wait by present rates."""
+
+    ticket: int
+    position: int
+    wait: int
+
+
+Answer = Granted | Refused | Preempted | Standing
