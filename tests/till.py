@@ -9,6 +9,7 @@ import psycopg
 
 from puyun.kit.clock import Instant, ManualClock
 from puyun.kit.ids import CallSequence
+from puyun.ledger.budget import Period, Subject
 from puyun.ledger.command import Grow, Hold
 from puyun.ledger.hold import Status
 from puyun.metering.record import UsageRecord
@@ -22,7 +23,8 @@ NOON = Instant(1_795_608_000_000_000)
 
 _EVERYTHING = {
     "wallet": "SELECT paid, bonus, held, last FROM wallet WHERE org = ?",
-    "budget": "SELECT key, spent, held FROM budget WHERE key / 10 = ? ORDER BY key",
+    "budget": "SELECT b.subject, b.number, w.number, w.spent, w.held FROM budget AS b JOIN budget_window AS w"
+    " ON w.budget = b.id WHERE b.org = ? AND (w.spent <> 0 OR w.held <> 0) ORDER BY 1, 2, 3, b.id",
     "hold": "SELECT call, amount, key, owner, model, tier FROM hold WHERE org = ? ORDER BY call",
     "record": "SELECT * FROM usage_record WHERE org = ? ORDER BY call",
     "rollup": "SELECT *, charge FROM rollup_hour WHERE org = ? ORDER BY hour, key, model, tier",
@@ -81,8 +83,26 @@ class Till:
             "INSERT INTO wallet (org, currency, paid, bonus, credit_limit) VALUES (?, 'USD', ?, ?, ?)", row
         )
 
-    def budget(self, key: int, limit: int) -> None:
-        self.sql.execute('INSERT INTO budget (key, "limit") VALUES (?, ?)', (key, limit))
+    def budget(self, key: int, limit: int, *, period: Period = Period.TOTAL, hard: bool = True) -> None:
+        self.guard(key // 10, Subject.KEY, key, limit, period=period, hard=hard)
+
+    def guard(
+        self,
+        org: int,
+        subject: Subject,
+        number: int,
+        limit: int,
+        *,
+        period: Period = Period.TOTAL,
+        hard: bool = True,
+        since: int = 0,
+    ) -> None:
+        row = (org, subject.value, number, period.value, int(hard), limit, since)
+        self.sql.execute(
+            "INSERT INTO budget (org, subject, number, period, hard, amount, since, created_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+            row,
+        )
 
     def call(self) -> int:
         return self.calls.next(self.clock.now())

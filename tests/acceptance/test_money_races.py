@@ -1,6 +1,7 @@
 """Money under attack: more calls than a wallet can pay for, and a server that is killed in the middle."""
 
 import asyncio
+import json
 from collections import Counter
 from contextlib import AsyncExitStack
 
@@ -10,6 +11,10 @@ import pytest
 from openai import AsyncOpenAI
 from stage.bill import charge, nano
 from stage.platform import Account, Platform
+
+from puyun.kit.money import format_amount
+from puyun.storage.engine import reading
+from puyun.storage.identity import list_members
 
 SAYS = [{"role": "user", "content": "one two three"}]
 ATTACK = 200
@@ -84,16 +89,33 @@ def test_two_servers_share_one_wallet(own_platform: Platform) -> None:
     served_exactly(own_platform, account, options["user"])
 
 
-def test_a_budget_holds_under_attack(own_platform: Platform) -> None:
-    """A key's budget is as hard as a wallet, though the wallet could pay for all."""
+@pytest.mark.parametrize("of", ["key", "member", "organization"])
+def test_a_budget_holds_under_attack(own_platform: Platform, of: str) -> None:
+    """It is as hard as a wallet, though the wallet could pay for all."""
     empty = own_platform.account("0")
     account = own_platform.account("1000.00")
-    options = {"model": "mock-gate", "stream": False, "user": f"budget-{account.number}"}
-    needed = needed_for(own_platform, empty.key, options)
-    key = own_platform.key(account, budget=AFFORDABLE * needed)
+    name = account.organization.name
+    options = {"model": "mock-gate", "stream": False, "user": f"{of}-budget-{account.number}"}
+    amount = format_amount(AFFORDABLE * needed_for(own_platform, empty.key, options))
+    key = own_platform.key(account)
+    subject: list[str] = []
+    if of == "key":
+        subject = ["--key", key[:13]]
+    elif of == "member":
+        own_platform.cli("user", "create", f"ann-{account.number}@example.com", "--org", name, "--generate")
+        subject = ["--member", f"ann-{account.number}@example.com"]
+        with reading(own_platform.engine) as connection:
+            (ann,) = [user.id for user, _ in list_members(connection, account.number)]
+        key = own_platform.key(account, member=ann)
+    own_platform.cli("budget", "set", name, amount, "--period", "month", *subject)
     statuses = asyncio.run(attack(own_platform, key, **options))
-    assert statuses[200] == AFFORDABLE
+    assert statuses == {200: AFFORDABLE, 402: ATTACK - AFFORDABLE}
     served_exactly(own_platform, account, options["user"])
+    told = json.loads(own_platform.cli("budget", "notices", name, "--json"))
+    (budget,) = json.loads(own_platform.cli("budget", "list", name, "--json"))
+    share = nano(budget["spent"]) * 100 // nano(budget["amount"])
+    assert [row["percent"] for row in told] == [percent for percent in (100, 80, 50) if share >= percent]
+    assert own_platform.run("audit").returncode == 0
 
 
 def test_a_killed_server_leaves_nothing_held_and_bills_what_it_completed(own_platform: Platform) -> None:

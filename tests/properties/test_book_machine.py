@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from puyun.kit.clock import Instant
+from puyun.kit.clock import DAY, Instant
+from puyun.kit.ids import EPOCH_MS, first_call_at
 from puyun.ledger import dispute, giveback, grant, invoicing, topup
-from puyun.ledger.book import Book, Budget, Wallet
+from puyun.ledger.book import Book, Wallet
+from puyun.ledger.budget import Budget, Period, Subject, window_of
 from puyun.ledger.chart import BONUS, DISPUTES, INVOICES, Entry
 from puyun.ledger.command import (
     Act,
@@ -35,7 +37,17 @@ from puyun.ledger.topup import Payment
 
 ORGS = (1, 2)
 KEYS = {10: 1, 11: 1, 20: 2}
-BUDGETS = {10: 200, 20: 60}
+MEMBERS = {10: 5, 11: 5, 20: 0}
+FIRST_DAY = EPOCH_MS * 1000 + 27 * DAY
+"""Three days of January are left."""
+BUDGETS = (
+    ((1, Subject.KEY, 10), Period.TOTAL, True, 300),
+    ((1, Subject.KEY, 10), Period.DAY, True, 150),
+    ((1, Subject.MEMBER, 5), Period.MONTH, True, 250),
+    ((1, Subject.MEMBER, 5), Period.DAY, False, 20),
+    ((1, Subject.ORGANIZATION, 0), Period.DAY, True, 220),
+    ((2, Subject.KEY, 20), Period.TOTAL, True, 60),
+)
 CREDIT = {1: 0, 2: 50}
 NOW = Instant(1000)
 
@@ -52,7 +64,7 @@ class Naive:
     money: defaultdict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
     debt: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
     aside: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
-    spent: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    spent: dict[Place, tuple[int, int]] = field(default_factory=dict)
     holds: dict[Place, tuple[int, int]] = field(default_factory=dict)
     ended: dict[Place, int] = field(default_factory=dict)
 
@@ -65,17 +77,37 @@ class Naive:
     def free(self, org: int) -> int:
         return self.balance(org) + CREDIT[org] - self.debt[org] - self.held(org)
 
-    def budget(self, key: int) -> int:
-        held = sum(held for by, held in self.holds.values() if by == key)
-        return BUDGETS.get(key, 10**18) - self.spent[key] - held
+    def counted(self, place: tuple[int, Subject, int], period: Period, call: int) -> tuple[int, int]:
+        """Spent and held of a budget in the window of a call."""
+        sums = []
+        for amounts in (self.spent, self.holds):
+            mine = (
+                amount
+                for (org, number), (key, amount) in amounts.items()
+                if place
+                in {(org, Subject.KEY, key), (org, Subject.MEMBER, MEMBERS[key]), (org, Subject.ORGANIZATION, 0)}
+                and window_of(period, number) == window_of(period, call)
+            )
+            sums.append(sum(mine))
+        return sums[0], sums[1]
+
+    def room(self, org: int, key: int, call: int) -> int:
+        """What the hard budgets leave for a call."""
+        places = {(org, Subject.KEY, key), (org, Subject.MEMBER, MEMBERS[key]), (org, Subject.ORGANIZATION, 0)}
+        left = [
+            limit - sum(self.counted(place, period, call))
+            for place, period, hard, limit in BUDGETS
+            if hard and place in places
+        ]
+        return min(left, default=10**18)
 
     def charge(self, org: int, call: int, key: int, rated: int) -> int:
         _, held = self.holds.pop((org, call))
-        taken = rated if rated <= held else min(rated, self.free(org), max(held, self.budget(key)))
+        taken = rated if rated <= held else min(rated, self.free(org), max(held, self.room(org, key, call)))
         bonus = min(taken, self.money[org, "bonus"])
         self.money[org, "bonus"] -= bonus
         self.money[org, "paid"] -= taken - bonus
-        self.spent[key] += taken
+        self.spent[org, call] = (key, taken)
         self.ended[org, call] = taken
         return taken
 
@@ -90,16 +122,19 @@ class BookMachine(RuleBasedStateMachine):
         super().__init__()
         self.book = Book(
             {org: Wallet(org, credit_limit=CREDIT[org]) for org in ORGS},
-            {key: Budget(key, limit) for key, limit in BUDGETS.items()},
         )
+        for number, (place, period, hard, limit) in enumerate(BUDGETS):
+            self.book.budgets.setdefault(place, []).append(Budget(number, place, period, hard, limit))
         self.naive = Naive()
         self.journal: list = []
+        self.notices: list = []
         self.records: dict[Place, Settled] = {}
         self.returned: dict[Place, tuple[int, int]] = {}
         self.posted: dict[tuple[int, str], Posted] = {}
         self.ends: dict[Place, Instant] = {}
         self.debts: defaultdict[int, int] = defaultdict(int)
         self.serial = 0
+        self.day = 0
 
     def act(self) -> Act:
         self.serial += 1
@@ -129,41 +164,51 @@ class BookMachine(RuleBasedStateMachine):
     @rule(target=calls, key=st.sampled_from(sorted(KEYS)))
     def new_call(self, key: int) -> tuple[int, int, int]:
         self.serial += 1
-        return KEYS[key], self.serial, key
+        return KEYS[key], first_call_at(Instant(FIRST_DAY + self.day * DAY)) + self.serial, key
+
+    @rule()
+    def next_day(self) -> None:
+        self.day += 1
+
+    def promised(self, call: tuple[int, int, int]) -> int:
+        org, number, key = call
+        return max(min(self.naive.free(org), self.naive.room(org, key, number)), 0)
 
     @rule(call=calls, amount=st.integers(0, 120))
     def hold(self, call: tuple[int, int, int], amount: int) -> None:
         org, number, key = call
         place = (org, number)
-        command = Hold(org, number, key, amount, 1, "flex")
+        command = Hold(org, number, key, amount, 1, "flex", MEMBERS[key])
         outcome = self.book.apply(command)
         if place in self.naive.ended:
             assert outcome == Refused(Reason.FINISHED)
         elif place in self.naive.holds:
-            assert outcome == Held(self.naive.holds[place][1], self.naive.free(org))
+            assert outcome == Held(self.naive.holds[place][1], self.promised(call))
         elif self.book.wallets[org].frozen:
             assert outcome == Refused(Reason.FROZEN, amount)
         elif amount > self.naive.free(org):
             assert outcome == Refused(Reason.CREDIT, amount, self.naive.free(org))
-        elif amount > self.naive.budget(key):
-            assert outcome == Refused(Reason.BUDGET, amount, self.naive.budget(key))
+        elif amount > self.naive.room(org, key, number):
+            assert isinstance(outcome, Refused)
+            assert (outcome.reason, outcome.needed) == (Reason.BUDGET, amount)
+            assert self.naive.room(org, key, number) <= outcome.available < amount
         else:
             self.naive.holds[place] = (key, amount)
-            assert outcome == Held(amount, self.naive.free(org))
+            assert outcome == Held(amount, self.promised(call))
         self.same_again(command, outcome)
 
     @rule(call=calls, amount=st.integers(0, 60))
     def grow(self, call: tuple[int, int, int], amount: int) -> None:
         org, number, key = call
         place = (org, number)
-        outcome = self.book.apply(Grow(org, number, key, amount))
+        outcome = self.book.apply(Grow(org, number, key, amount, MEMBERS[key]))
         if place not in self.naive.holds:
             assert outcome == Refused(Reason.FINISHED if place in self.naive.ended else Reason.NO_HOLD)
-        elif self.book.wallets[org].frozen or amount > min(self.naive.free(org), self.naive.budget(key)):
+        elif self.book.wallets[org].frozen or amount > min(self.naive.free(org), self.naive.room(org, key, number)):
             assert isinstance(outcome, Refused)
         else:
             self.naive.holds[place] = (key, self.naive.holds[place][1] + amount)
-            assert outcome == Held(self.naive.holds[place][1], self.naive.free(org))
+            assert outcome == Held(self.naive.holds[place][1], self.promised(call))
 
     @rule(call=calls, tenths=st.integers(2, 30), status=st.sampled_from(Status), tier=st.sampled_from(["flex", "test"]))
     def settle(self, call: tuple[int, int, int], tenths: int, status: Status, tier: str) -> None:
@@ -172,7 +217,7 @@ class BookMachine(RuleBasedStateMachine):
         held = self.naive.holds.get(place, (key, 10))[1]
         rated = held * tenths // 10
         available = self.naive.free(org)
-        command = Settle(org, number, key, tier, status, rated)
+        command = Settle(org, number, key, tier, status, rated, MEMBERS[key])
         outcome = self.book.apply(command)
         if place in self.naive.ended:
             assert outcome == self.records[place]  # I8
@@ -364,8 +409,24 @@ class BookMachine(RuleBasedStateMachine):
     def commit(self) -> None:
         """I11: what a transaction writes is all the next one knows."""
         self.journal += self.book.transactions
+        self.notices += self.book.notices
         wallets, budgets = dict(self.book.wallets), dict(self.book.budgets)
         self.book = Book(wallets, budgets, dict(self.book.holds), dict(self.book.ended), dict(self.book.posted))
+
+    def budgets(self) -> list[Budget]:
+        return [budget for budgets in self.book.budgets.values() for budget in budgets]
+
+    @invariant()
+    def notices_are_told_once_each_when_due(self) -> None:
+        told = [(notice.budget, notice.window, notice.percent) for notice in self.notices + self.book.notices]
+        due = [
+            (budget.id, number, percent)
+            for budget in self.budgets()
+            for number, window in budget.windows.items()
+            for percent in (50, 80, 100)
+            if window.spent * 100 >= budget.limit * percent
+        ]
+        assert sorted(told) == sorted(due)
 
     # --- what is always so -------------------------------------------------------------------------------------------
     def written(self, org: int) -> list:
@@ -383,8 +444,10 @@ class BookMachine(RuleBasedStateMachine):
     def i4_nothing_is_below_zero(self) -> None:
         for wallet in self.book.wallets.values():
             assert min(wallet.available, wallet.bonus, wallet.held, wallet.open_invoices) >= 0
-        for budget in self.book.budgets.values():
-            assert min(budget.available, budget.spent, budget.held) >= 0
+        for budget in self.budgets():
+            for window in budget.windows.values():
+                assert min(window.spent, window.held) >= 0
+                assert not budget.hard or window.spent + window.held <= budget.limit
 
     @invariant()
     def i5_held_is_the_sum_of_the_open_holds_and_payouts(self) -> None:
@@ -393,8 +456,10 @@ class BookMachine(RuleBasedStateMachine):
             assert wallet.held == self.naive.held(org)
             assert wallet.available == self.naive.free(org)
             assert wallet.open_invoices == self.naive.debt[org]
-        for key, budget in self.book.budgets.items():
-            assert budget.available == self.naive.budget(key)
+        for budget in self.budgets():
+            for _, number in self.naive.spent.keys() | self.naive.holds.keys():
+                window = budget.window(window_of(budget.period, number))
+                assert (window.spent, window.held) == self.naive.counted(budget.place, budget.period, number)
 
     @invariant()
     def i6_wallets_are_the_sum_of_their_lines_and_numbers_have_no_gap(self) -> None:

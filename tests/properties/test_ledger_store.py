@@ -6,7 +6,8 @@ from hypothesis import given, settings, strategies as st
 from till import Till, columns, grow, hold, record
 
 from puyun.kit.money import charge_of
-from puyun.ledger.book import Book, Budget, Wallet
+from puyun.ledger.book import Book, Wallet
+from puyun.ledger.budget import Budget, Period, Subject
 from puyun.ledger.command import Grow, Outcome, Refused, Settle, Settled
 from puyun.ledger.hold import Status
 from puyun.metering.record import UsageRecord
@@ -59,7 +60,8 @@ def in_memory(asks: list[Ask], orgs: tuple[int, int]) -> tuple[list[Outcome], Bo
     """One Book a command, as if each were a transaction of its own."""
     first, second = orgs
     wallets = {first: Wallet(first, PAID, BONUS), second: Wallet(second, PAID // 4, credit_limit=50)}
-    book = Book(wallets, {first * 10: Budget(first * 10, LIMIT)})
+    place = (first, Subject.KEY, first * 10)
+    book = Book(wallets, {place: [Budget(1, place, Period.TOTAL, hard=True, limit=LIMIT)]})
     outcomes: list[Outcome] = []
     for ask in asks:
         book = Book(book.wallets, book.budgets, book.holds, book.ended)
@@ -80,7 +82,7 @@ def seen(till: Till, orgs: tuple[int, int]) -> list[dict[str, list[tuple]]]:
         found.append(
             {
                 "wallet": columns(rows["wallet"], 3),
-                "budget": columns(rows["budget"], 0),
+                "budget": columns(rows["budget"], 1),
                 "hold": columns(rows["hold"], 2),
                 "record": columns(rows["record"], 0, 2, 3),
                 "rollup": columns(rows["rollup"], 0, 2),
@@ -112,8 +114,10 @@ def test_the_store_answers_as_the_book_does(till: Till, steps: list[Step]) -> No
         assert sum(row[-1] for row in rows["rollup"]) == sum(e.charge for k, e in book.ended.items() if k[0] == org)
         assert sum(row[5] for row in rows["rollup"]) == len(rows["record"])
         assert sum(row[5] for row in rows["journal"]) == sum(e.charge for k, e in book.ended.items() if k[0] == org)
-    budget = book.budgets[orgs[0] * 10]
-    assert till.everything(orgs[0])["budget"] == [(budget.key, budget.spent, budget.held)]
+    key = (orgs[0], Subject.KEY, orgs[0] * 10)
+    windows = book.budgets[key][0].windows
+    used = [(1, key[2], 0, w.spent, w.held) for w in windows.values() if w.spent or w.held]
+    assert till.everything(orgs[0])["budget"] == used
 
 
 @relaxed

@@ -36,3 +36,5 @@ class Key(msgspec.Struct, frozen=True):
     expires_at: Instant | None
     active: bool
     """Neither revoked nor of a suspended organization."""
+    member: int = 0
+    """Whose key it is, and whose budget its calls count against; 0: nobody's."""

@@ -14,6 +14,7 @@ from puyun.cli.catalog import catalog_app
 from puyun.cli.failure import Exit, Failure, of_error
 from puyun.cli.keys import key_app
 from puyun.cli.ledger import calls, grants, seals
+from puyun.cli.ledger.budgets import budget_app
 from puyun.cli.ledger.codes import redeem_app
 from puyun.cli.ledger.invoices import invoice_app
 from puyun.cli.ledger.payouts import chargeback_app, payout_app
@@ -37,7 +38,13 @@ app = typer.Typer(
 )
 
 app.command()(serving.serve)
-for group, name in ((catalog_app, "catalog"), (org_app, "org"), (user_app, "user"), (key_app, "key")):
+for group, name in (
+    (catalog_app, "catalog"),
+    (org_app, "org"),
+    (user_app, "user"),
+    (key_app, "key"),
+    (budget_app, "budget"),
+):
     app.add_typer(group, name=name)
 app.command()(money.topup)
 app.command()(money.balance)

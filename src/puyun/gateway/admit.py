@@ -13,6 +13,7 @@ from puyun.identity.keys import fingerprint
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import format_amount
+from puyun.ledger.budget import Period
 from puyun.ledger.command import Reason, Refused
 from puyun.metering.allowance import FIRST_STEP
 from puyun.metering.tokens import OUTPUT_DEFAULT, input_bound
@@ -138,17 +139,22 @@ def refusal(refused: Refused) -> PuyunError:
     """What the customer hears when the ledger says no."""
     if refused.reason is Reason.FROZEN:
         return PuyunError(CREDIT, 402, "The wallet is frozen; please contact support.", headers=NO_RETRY)
-    what = "the key's budget" if refused.reason is Reason.BUDGET else "the wallet"
     needed, available = format_amount(refused.needed), format_amount(refused.available)
+    details = {"needed": needed, "available": available, "guard": refused.reason.value}
+    what, remedy = "the wallet", "Top up"
+    if refused.subject is not None and refused.period is not None:
+        what, remedy = f"the {refused.subject.name.lower()}'s {_PERIODS[refused.period]}budget", "Raise the budget"
+        details |= {"subject": refused.subject.name.lower(), "period": refused.period.name.lower()}
     text = (
         f"This call may cost up to {needed}, and {what} has {available} available. "
-        "Top up, lower max_tokens, or wait until running calls have ended."
+        f"{remedy}, lower max_tokens, or wait until running calls have ended."
     )
-    details = {"needed": needed, "available": available, "guard": refused.reason.value}
     return PuyunError(CREDIT, 402, text, details=details, headers=NO_RETRY)
 
 
 NO_RETRY = {"x-should-retry": "false"}
+
+_PERIODS = {Period.DAY: "daily ", Period.MONTH: "monthly ", Period.TOTAL: ""}
 
 
 def credentials_of(headers: list[tuple[bytes, bytes]]) -> Credentials:

@@ -92,4 +92,5 @@ def _record(call: Call, outcome: FreeOutcome | PaidOutcome) -> UsageRecord:
         ttft_ms=call.ttft_ms,
         total_ms=int((perf_counter() - call.started_at) * 1000),
         error=error,
+        member=admission.key.member,
     )

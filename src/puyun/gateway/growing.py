@@ -69,4 +69,4 @@ class Growing:
         key, call = self._call.admission.key, self._call
         self._tokens = tokens
         amount = ceiling(call.admission.rates, 0, tokens)
-        self._asked = self._ledger.ask(Grow(key.org, call.call_id, key.id, amount))
+        self._asked = self._ledger.ask(Grow(key.org, call.call_id, key.id, amount, key.member))

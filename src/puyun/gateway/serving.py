@@ -108,7 +108,7 @@ class DataPlane:
         crash.reached("call-admitted")
         admission = call.admission
         key, sold = admission.key, admission.sold
-        hold = Hold(key.org, call.call_id, key.id, admission.amount, sold.id, admission.tier)
+        hold = Hold(key.org, call.call_id, key.id, admission.amount, sold.id, admission.tier, key.member)
         try:
             outcome = await self._ledger.ask(hold)
         except LedgerUnavailableError:

@@ -6,6 +6,7 @@ One Book lives for one database transaction. The same rules run on every databas
 from dataclasses import dataclass, field
 
 from puyun.kit.money import WALLET_MAX
+from puyun.ledger.budget import Budget, Guard, Notice, Place, guards_of
 from puyun.ledger.chart import BONUS, PAID, Entry, revenue
 from puyun.ledger.command import (
     Command,
@@ -48,20 +49,6 @@ class Wallet:
 
 
 @dataclass(slots=True)
-class Budget:
-    """What one key may spend in all; guarded like the wallet, in the same transaction."""
-
-    key: int
-    limit: int
-    spent: int = 0
-    held: int = 0
-
-    @property
-    def available(self) -> int:
-        return self.limit - self.spent - self.held
-
-
-@dataclass(slots=True)
 class _Usage:
     """The usage transaction of one wallet in this commit: amounts by tier, split by where the money came from."""
 
@@ -75,14 +62,16 @@ class Book:
     """`holds` are the open holds of the calls that the commands name: (organization, call) -> nano-units.
 
     After `apply` of every command, `transactions` are the postings to write; wallets, budgets and holds hold the
-    new values. `ended` are the outcomes of calls that ended before (a replay reads its answer from there).
+    new values, `notices` are due. `ended` are the outcomes of calls that ended before (a replay reads its answer from
+    there).
     """
 
     wallets: dict[int, Wallet]
-    budgets: dict[int, Budget] = field(default_factory=dict[int, Budget])
+    budgets: dict[Place, list[Budget]] = field(default_factory=dict[Place, list[Budget]])
     holds: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
     ended: dict[tuple[int, int], Settled] = field(default_factory=dict[tuple[int, int], Settled])
     posted: dict[tuple[int, str], Posted] = field(default_factory=dict[tuple[int, str], Posted])
+    notices: list[Notice] = field(default_factory=list[Notice])
     _usage: dict[int, _Usage] = field(default_factory=dict[int, _Usage])
     _posts: list[Transaction] = field(default_factory=list[Transaction])
 
@@ -107,25 +96,16 @@ class Book:
         place = (command.org, command.call)
         if place in self.ended:
             return Refused(Reason.FINISHED)
+        guards = self._guards(command)
         if place in self.holds:
-            return Held(self.holds[place], wallet.available)
-        refused = self._short(wallet, command.key, command.amount)
-        if refused is not None:
-            return refused
-        self._reserve(wallet, command.key, command.amount)
-        self.holds[place] = command.amount
-        return Held(command.amount, wallet.available)
+            return Held(self.holds[place], _promisable(wallet, guards))
+        return self._reserve(wallet, guards, command)
 
     def _grow(self, wallet: Wallet, command: Grow) -> Held | Refused:
         place = (command.org, command.call)
         if place not in self.holds:
             return Refused(Reason.FINISHED if place in self.ended else Reason.NO_HOLD)
-        refused = self._short(wallet, command.key, command.amount)
-        if refused is not None:
-            return refused
-        self._reserve(wallet, command.key, command.amount)
-        self.holds[place] += command.amount
-        return Held(self.holds[place], wallet.available)
+        return self._reserve(wallet, self._guards(command), command)
 
     def _settle(self, wallet: Wallet, command: Settle) -> Settled | Refused:
         place = (command.org, command.call)
@@ -134,30 +114,39 @@ class Book:
         held = self.holds.pop(place, None)
         if held is None:
             return Refused(Reason.NO_HOLD)
-        budget = self.budgets.get(command.key)
+        guards = self._guards(command)
         wallet.held -= held
-        if budget is not None:
-            budget.held -= held
+        for guard in guards:
+            guard.hold(-held)
         charge = command.rated if ENDING[command.status] is HoldEvent.SETTLE else 0
         if charge > held:
-            charge = self._affordable(wallet, budget, held, charge)
+            charge = _affordable(wallet, guards, held, charge)
         from_bonus = min(charge, wallet.bonus)
         wallet.bonus -= from_bonus
         wallet.paid -= charge - from_bonus
-        if budget is not None:
-            budget.spent += charge
+        for guard in guards:
+            self.notices += guard.spend(charge)
         number = self._charge(wallet, command.tier, charge, from_bonus) if charge else 0
         settled = Settled(charge, from_bonus, wallet.paid + wallet.bonus, number)
         self.ended[place] = settled
         return settled
 
-    @staticmethod
-    def _affordable(wallet: Wallet, budget: Budget | None, held: int, charge: int) -> int:
-        """I10: at most the hold plus what is available beside it; the rest is the operator's."""
-        limit = wallet.available
-        if budget is not None:
-            limit = min(limit, max(held, budget.available))
-        return min(charge, limit)
+    def _guards(self, command: Hold | Grow | Settle) -> list[Guard]:
+        if not self.budgets:
+            return []
+        return guards_of(self.budgets, command.org, command.key, command.member, command.call)
+
+    def _reserve(self, wallet: Wallet, guards: list[Guard], command: Hold | Grow) -> Held | Refused:
+        amount = command.amount
+        refused = _short(wallet, guards, amount)
+        if refused is not None:
+            return refused
+        wallet.held += amount
+        for guard in guards:
+            guard.hold(amount)
+        place = (command.org, command.call)
+        self.holds[place] = self.holds.get(place, 0) + amount
+        return Held(self.holds[place], _promisable(wallet, guards))
 
     def _post(self, wallet: Wallet, command: Post) -> Posted | Refused:
         place = (command.org, command.ref)
@@ -209,22 +198,6 @@ class Book:
         wallet.held += amount
         return Held(max(amount, 0), wallet.available)
 
-    def _short(self, wallet: Wallet, key: int, amount: int) -> Refused | None:
-        if wallet.frozen:
-            return Refused(Reason.FROZEN, amount, 0)
-        if wallet.available < amount:
-            return Refused(Reason.CREDIT, amount, wallet.available)
-        budget = self.budgets.get(key)
-        if budget is not None and budget.available < amount:
-            return Refused(Reason.BUDGET, amount, budget.available)
-        return None
-
-    def _reserve(self, wallet: Wallet, key: int, amount: int) -> None:
-        wallet.held += amount
-        budget = self.budgets.get(key)
-        if budget is not None:
-            budget.held += amount
-
     def _charge(self, wallet: Wallet, tier: str, charge: int, from_bonus: int) -> int:
         usage = self._usage.get(wallet.org)
         if usage is None:
@@ -245,3 +218,28 @@ class Book:
             lines += [Line(PAID, revenue(tier), amount) for tier, amount in usage.paid.items()]
             found.append(Transaction(org, usage.number, Entry.USAGE, tuple(lines)))
         return found
+
+
+def _promisable(wallet: Wallet, guards: list[Guard]) -> int:
+    """What the call could still be promised beyond its hold."""
+    if not guards:
+        return wallet.available
+    return max(min([wallet.available, *(guard.available for guard in guards if guard.budget.hard)]), 0)
+
+
+def _short(wallet: Wallet, guards: list[Guard], amount: int) -> Refused | None:
+    if wallet.frozen:
+        return Refused(Reason.FROZEN, amount, 0)
+    if wallet.available < amount:
+        return Refused(Reason.CREDIT, amount, wallet.available)
+    for guard in guards:
+        budget = guard.budget
+        if budget.hard and guard.available < amount:
+            return Refused(Reason.BUDGET, amount, guard.available, budget.place[1], budget.period)
+    return None
+
+
+def _affordable(wallet: Wallet, guards: list[Guard], held: int, charge: int) -> int:
+    """I10: at most the hold plus what is available beside it; the rest is the operator's."""
+    hard = [max(held, guard.available) for guard in guards if guard.budget.hard]
+    return min([charge, wallet.available, *hard])

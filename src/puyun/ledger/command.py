@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from puyun.ledger.budget import Period, Subject
 from puyun.ledger.chart import Entry
 from puyun.ledger.hold import Status
 from puyun.ledger.posting import Line
@@ -18,6 +19,8 @@ class Hold(msgspec.Struct, frozen=True):
     amount: int
     model: int
     tier: str
+    member: int = 0
+    """Whose budget it counts against, beside the key's and the organization's; 0: nobody's."""
 
 
 class Grow(msgspec.Struct, frozen=True):
@@ -27,6 +30,7 @@ class Grow(msgspec.Struct, frozen=True):
     call: int
     key: int
     amount: int
+    member: int = 0
 
 
 class Settle(msgspec.Struct, frozen=True):
@@ -38,6 +42,7 @@ class Settle(msgspec.Struct, frozen=True):
     tier: str
     status: Status
     rated: int
+    member: int = 0
 
 
 class Reserve(msgspec.Struct, frozen=True):
@@ -101,11 +106,15 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Nothing changed. `needed` and `available` are in nano-units where money was the reason."""
+    """Nothing changed. `needed` and `available` are in nano-units where money was the reason; `subject` and `period`
+    say whose budget it was.
+    """
 
     reason: Reason
     needed: int = 0
     available: int = 0
+    subject: Subject | None = None
+    period: Period | None = None
 
 
 class Settled(msgspec.Struct, frozen=True):

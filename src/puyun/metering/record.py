@@ -49,3 +49,5 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     ttft_ms: int = 0
     total_ms: int = 0
     error: str | None = None
+    member: int = 0
+    """Whose budget it counts against; the key says so too, and so it is not stored."""

@@ -17,7 +17,7 @@
 | A12   | every idempotency key names the posting that carries it, and every posting but usage has one              |
 | A13   | open_invoices and receivables are the open invoices and disputes; invoice numbers have no gap             |
 | A14   | seals and statements come again from the rows they cover; lots are the bonus that came in                 |
-| A15   | a budget's spent and held are the charges and the open holds of its key                                   |
+| A15   | a budget's spent and held are, window by window, the charges and the open holds that count against it     |
 | A16   | refunds are their postings, and come to at most what the call was charged                                 |
 | A17   | codes, payouts, disputes and invoices are their postings                                                  |
 | A18   | failed and crashed calls charge nothing (I18)                                                             |
@@ -36,6 +36,7 @@ from puyun.ledger.audit import Finding
 from puyun.ledger.book import Wallet
 from puyun.storage import schema
 from puyun.storage.checks.acts import check_acts, check_numbers
+from puyun.storage.checks.budgets import check_budgets
 from puyun.storage.checks.holds import check_holds
 from puyun.storage.checks.journal import check_journal, count_transactions
 from puyun.storage.checks.rating import Rating
@@ -107,6 +108,7 @@ def _span(span: Span, rating: Rating, seals: Seals) -> Iterator[Finding]:
         check_journal(span),
         check_records(span, rating),
         check_holds(span),
+        check_budgets(span),
         check_acts(span),
         check_seals(span, seals),
         check_statements(span),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
 
 from puyun.catalog.model import Tier
 from puyun.identity.keys import fingerprint, prefix, well_formed
@@ -12,7 +12,10 @@ from puyun.identity.rules import check_key, clean_email, clean_name
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import parse_id
+from puyun.ledger.budget import Period, Subject
 from puyun.storage import schema
+from puyun.storage.budgets import tables
+from puyun.storage.budgets.budgets import set_budget
 from puyun.storage.engine import bump
 
 _ORG = schema.organization
@@ -182,7 +185,8 @@ def create_key(connection: Connection, organization: Organization, spec: KeySpec
     }
     number = connection.execute(insert(_KEY).values(row).returning(_KEY.c.id)).scalar_one()
     if spec.budget is not None:
-        connection.execute(insert(schema.budget).values(key=number, limit=spec.budget))
+        amount = spec.budget
+        set_budget(connection, organization.id, Subject.KEY, number, period=Period.TOTAL, amount=amount, now=now)
     return _keys(connection, _KEY.c.id == number)[0]
 
 
@@ -213,9 +217,15 @@ def revoke_key(connection: Connection, key: int, now: Instant) -> ApiKey:
 
 
 def _keys(connection: Connection, condition: ColumnElement[bool]) -> list[ApiKey]:
-    budget = schema.budget
-    columns = (budget.c.limit, budget.c.spent, budget.c.held)
-    query = select(_KEY, *columns).outerjoin(budget, budget.c.key == _KEY.c.id).where(condition).order_by(_KEY.c.id)
+    budget, window = tables.budget, tables.budget_window
+    total = and_(budget.c.period == Period.TOTAL, budget.c.hard == 1, budget.c.ended_at.is_(None))
+    mine = and_(budget.c.org == _KEY.c.org, budget.c.subject == Subject.KEY, budget.c.number == _KEY.c.id, total)
+    query = (
+        select(_KEY, budget.c.amount, window.c.spent, window.c.held)
+        .select_from(_KEY.outerjoin(budget, mine).outerjoin(window, window.c.budget == budget.c.id))
+        .where(condition)
+        .order_by(_KEY.c.id)
+    )
     return [
         ApiKey(
             id=row.id,
@@ -230,7 +240,7 @@ def _keys(connection: Connection, condition: ColumnElement[bool]) -> list[ApiKey
             revoked_at=row.revoked_at,
             created_at=row.created_at,
             revision=row.revision,
-            budget=row.limit,
+            budget=row.amount,
             spent=row.spent or 0,
             held=row.held or 0,
         )

@@ -245,17 +245,6 @@ wallet = Table(
     **STRICT,
 )
 
-budget = Table(
-    "budget",
-    metadata,
-    Column("key", Id, ForeignKey("api_key.id"), primary_key=True),
-    Column("limit", Money, nullable=False),
-    _count("spent"),
-    _count("held"),
-    CheckConstraint("spent >= 0 AND held >= 0", name="signs"),
-    **STRICT,
-)
-
 owner = Table(
     "owner",
     metadata,

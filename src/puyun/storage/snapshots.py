@@ -122,4 +122,5 @@ def _key(row: RowMapping) -> Key:
         networks=tuple(ip_network(text) for text in _names.decode(row["ips"])),
         expires_at=row["expires_at"],
         active=row["revoked_at"] is None and row["org_status"] == OrganizationStatus.ACTIVE,
+        member=row["member"] or 0,
     )

@@ -15,6 +15,7 @@ from puyun.gateway.front import Exchange
 from puyun.identity.keys import fingerprint
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
+from puyun.ledger.budget import Period, Subject
 from puyun.ledger.command import Reason, Refused
 from puyun.metering.allowance import FIRST_STEP
 from puyun.metering.tokens import OUTPUT_DEFAULT, PER_IMAGE, PER_MESSAGE
@@ -342,9 +343,19 @@ REASONS = [
         {"needed": "0.002", "available": "0.0000005", "guard": "credit"},
     ),
     (
-        Refused(Reason.BUDGET, 5, 0),
-        "the key's budget",
-        {"needed": "0.000000005", "available": "0.00", "guard": "budget"},
+        Refused(Reason.BUDGET, 5, 0, Subject.KEY, Period.TOTAL),
+        "the key's budget has",
+        {"needed": "0.000000005", "available": "0.00", "guard": "budget", "subject": "key", "period": "total"},
+    ),
+    (
+        Refused(Reason.BUDGET, 5, 0, Subject.MEMBER, Period.DAY),
+        "the member's daily budget has",
+        {"needed": "0.000000005", "available": "0.00", "guard": "budget", "subject": "member", "period": "day"},
+    ),
+    (
+        Refused(Reason.BUDGET, 5, 0, Subject.ORGANIZATION, Period.MONTH),
+        "the organization's monthly budget has",
+        {"needed": "0.000000005", "available": "0.00", "guard": "budget", "subject": "organization", "period": "month"},
     ),
     (Refused(Reason.FROZEN, 5, 0), "frozen", {}),
     (Refused(Reason.NO_WALLET), "the wallet", {"needed": "0.00", "available": "0.00", "guard": "no_wallet"}),

@@ -3,7 +3,8 @@
 import pytest
 
 from puyun.kit.money import WALLET_MAX
-from puyun.ledger.book import Book, Budget, Wallet
+from puyun.ledger.book import Book, Wallet
+from puyun.ledger.budget import Budget, Period, Subject
 from puyun.ledger.chart import BONUS, GOODWILL, INVOICES, PAID, PROMO, Entry, bank, processor
 from puyun.ledger.command import Command, Grow, Held, Hold, Outcome, Post, Posted, Refused, Reserve, Settle, Settled
 from puyun.ledger.hold import Status
@@ -67,7 +68,8 @@ def play(script: str) -> Book:
             fields = {name: int(value) for name, value in (word.split("=") for word in rest)}
             book.wallets[ORG] = Wallet(ORG, **fields)
         elif verb == "budget":
-            book.budgets[KEY] = Budget(KEY, int(rest[0]))
+            place = (ORG, Subject.KEY, KEY)
+            book.budgets[place] = [Budget(1, place, Period.TOTAL, hard=True, limit=int(rest[0]))]
         elif verb == "freeze":
             book.wallets[ORG].frozen = True
         else:
@@ -167,15 +169,15 @@ SCRIPTS = {
         wallet paid=100
         budget 30
         hold a 31          | refused budget 31 30
-        hold a 20          | held 20, 80 left
+        hold a 20          | held 20, 10 left
         hold b 11          | refused budget 11 10
         grow a 11          | refused budget 11 10
-        grow a 10          | held 30, 70 left
+        grow a 10          | held 30, 0 left
         settle a 5         | took 5, 0 of it bonus, 95 left, transaction 1
         hold b 26          | refused budget 26 25
-        hold b 25          | held 25, 70 left
+        hold b 25          | held 25, 0 left
         failed b 0         | took 0, 0 of it bonus, 95 left, transaction 0
-        hold c 25          | held 25, 70 left
+        hold c 25          | held 25, 0 left
     """,
     "the wallet is asked before the budget": """
         wallet paid=10
@@ -186,8 +188,8 @@ SCRIPTS = {
     "an overrun is bounded by the budget too": """
         wallet paid=100
         budget 30
-        hold a 10          | held 10, 90 left
-        hold b 15          | held 15, 75 left
+        hold a 10          | held 10, 20 left
+        hold b 15          | held 15, 5 left
         settle a 50        | took 15, 0 of it bonus, 85 left, transaction 1
     """,
     "a frozen wallet promises nothing more, and running calls end": """

@@ -140,8 +140,8 @@ FIRST = "(SELECT min(call) FROM usage_record WHERE charge > 0)"
         ("DELETE FROM rollup_hour WHERE hour = (SELECT max(hour) FROM rollup_hour)", {"A6"}),
         ("UPDATE rollup_hour SET hour = hour - 1", {"A6"}),
         ("UPDATE rollup_hour SET hour = hour + 100", {"A6"}),
-        ("UPDATE budget SET spent = spent - 1", {"A15"}),
-        ("UPDATE budget SET held = held + 1", {"A15"}),
+        ("UPDATE budget_window SET spent = spent - 1", {"A15"}),
+        ("UPDATE budget_window SET held = held + 1", {"A15"}),
         ("UPDATE usage_record SET org = 8", {"A0", "A5", "A6", "A15"}),
     ],
 )

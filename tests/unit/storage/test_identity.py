@@ -8,6 +8,7 @@ from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.storage import identity, schema
+from puyun.storage.budgets import tables
 from puyun.storage.engine import reading, writing
 
 NOW = Instant(1_700_000_000_000_000)
@@ -122,7 +123,7 @@ def test_a_key_without_a_budget_has_no_row_that_calls_would_have_to_touch(engine
     with writing(engine) as connection:
         key = identity.create_key(connection, acme(connection), KeySpec(tier=Tier.TEST), SECRET, NOW)
         assert key.budget is None
-        assert connection.execute(select(schema.budget)).first() is None
+        assert connection.execute(select(tables.budget)).first() is None
 
 
 def test_revoking_is_counted_and_keeps_the_first_time(engine: Engine) -> None:

@@ -65,10 +65,14 @@ def copy_rows(newer: Path, older: Engine) -> None:
         connection.exec_driver_sql(f"ATTACH '{newer}' AS newer")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         tables = inspect(connection).get_table_names()
-        for table in set(tables) - {"alembic_version"}:
+        for table in set(tables) - {"alembic_version", "budget"}:
             columns = ", ".join(f'"{column["name"]}"' for column in inspect(connection).get_columns(table))
             connection.exec_driver_sql(f'DELETE FROM main."{table}" WHERE true') if table == "revision" else None
             connection.exec_driver_sql(f'INSERT INTO main."{table}" ({columns}) SELECT {columns} FROM newer."{table}"')
+        connection.exec_driver_sql(
+            'INSERT INTO main.budget ("key", "limit", spent, held) SELECT b.number, b.amount, w.spent, w.held'
+            " FROM newer.budget AS b JOIN newer.budget_window AS w ON w.budget = b.id"
+        )
         connection.exec_driver_sql("COMMIT")
         connection.exec_driver_sql("DETACH newer")
 

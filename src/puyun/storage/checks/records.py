@@ -93,10 +93,6 @@ def _rollups(span: Span) -> Iterator[Finding]:
     totals = [func.sum(both.c[name]) for name in _SUMS]
     query = select(*place, *(total.label(name) for name, total in zip(_SUMS, totals, strict=True)))
     for row in span.rows(query.group_by(*place).having(or_(*(total != 0 for total in totals)))):
-        charged = int(row["charge"])
-        if charged:
-            place = (row["org"], row["key"])
-            span.off_by[place] = span.off_by.get(place, 0) - charged
         yield from _cell(span, row)
 
 

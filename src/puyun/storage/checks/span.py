@@ -1,7 +1,7 @@
 """A span of organizations under audit, and sums over it that are exact whatever the rows say."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Executable, Integer, Numeric, Table, cast, func, literal
@@ -17,7 +17,7 @@ _HALF = 32
 
 @dataclass(slots=True)
 class Span:
-    """Organizations `first` to `last` that have wallets, and what one check leaves for the next."""
+    """Organizations `first` to `last` that have wallets."""
 
     connection: Connection
     wallets: dict[int, Wallet]
@@ -25,8 +25,6 @@ class Span:
     """The highest credit limit a wallet ever had."""
     names: dict[int, str]
     now: Instant
-    off_by: dict[tuple[int, int], int] = field(default_factory=dict[tuple[int, int], int])
-    """(organization, key) -> how much more its rollups say was charged than its records."""
 
     @property
     def first(self) -> int:

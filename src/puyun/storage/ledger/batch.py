@@ -1,14 +1,17 @@
 """One transaction's commands: what has to be read for them, and the rows that what the book decided comes to."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
+import msgspec
+
 from puyun.kit.clock import Instant, hour_of
 from puyun.kit.ids import call_started
 from puyun.kit.money import charge_of
-from puyun.ledger.book import Book, Budget, Wallet
+from puyun.ledger.book import Book, Wallet
+from puyun.ledger.budget import Budget, Notice, Period, Subject, Window, window_of
 from puyun.ledger.command import Grow, Held, Hold, Outcome, Settle, Settled
 from puyun.ledger.hold import Status
 from puyun.metering.record import Flag, UsageRecord
@@ -35,20 +38,29 @@ class Changes:
     rollups: list[Row] = field(default_factory=list[Row])
     lines: list[Row] = field(default_factory=list[Row])
     wallets: list[Row] = field(default_factory=list[Row])
-    budgets: list[Row] = field(default_factory=list[Row])
+    windows: list[Row] = field(default_factory=list[Row])
+    events: list[Row] = field(default_factory=list[Row])
 
 
 class Batch:
-    """`orgs`, `keys` and `places` are what the commands name; `holds`, `settles` say which kinds there are."""
+    """`orgs`, `subjects` and `places` are what the commands name; `holds`, `settles` say which kinds there are."""
 
     def __init__(self, asks: Sequence[Ask]) -> None:
         self.asks = asks
         self._commands = [_command(ask) for ask in asks]
         self.orgs = {command.org for command in self._commands}
-        self.keys = {command.key for command in self._commands}
+        self.subjects = {subject for command in self._commands for subject in _subjects(command)}
         self.places = {(command.org, command.call) for command in self._commands}
         self.settles = any(isinstance(ask, UsageRecord) for ask in asks)
         self.holds = any(isinstance(ask, Hold) for ask in asks)
+
+    @property
+    def windows(self) -> tuple[int, int, int, int]:
+        """The first and the last day, the first and the last month, that the calls count in."""
+        calls = [call for _, call in self.places]
+        first, last = min(calls), max(calls)
+        day, month = Period.DAY, Period.MONTH
+        return window_of(day, first), window_of(day, last), window_of(month, first), window_of(month, last)
 
     def decide(self, book: Book, *, now: Instant, owner: int) -> tuple[list[Outcome], Changes]:
         """Apply every command. `book` is what was read under the lock; what was refused leaves no row."""
@@ -83,7 +95,10 @@ class Batch:
             for index, line in enumerate(t.lines)
         ]
         changes.wallets = [(*_balances(w), w.org) for w in book.wallets.values() if before.changed(w)]
-        changes.budgets = [(b.spent, b.held, b.key) for b in book.budgets.values()] if changes.wallets else []
+        changes.windows = [
+            (*place, *sums) for place, sums in _windows(book).items() if before.windows.get(place, (0, 0)) != sums
+        ]
+        changes.events = [_event(notice, now) for notice in book.notices]
         return changes
 
 
@@ -93,16 +108,28 @@ class _Before:
     def __init__(self, book: Book) -> None:
         self.open = set(book.holds)
         self.ended = set(book.ended)
+        self.windows = _windows(book)
         self._wallets = {org: _balances(wallet) for org, wallet in book.wallets.items()}
 
     def changed(self, wallet: Wallet) -> bool:
         return self._wallets[wallet.org] != _balances(wallet)
 
 
+def _windows(book: Book) -> dict[tuple[int, int], tuple[int, int]]:
+    """(budget, window) -> (spent, held)."""
+    return {
+        (budget.id, number): (window.spent, window.held)
+        for budgets in book.budgets.values()
+        for budget in budgets
+        for number, window in budget.windows.items()
+    }
+
+
 def book_of(wallets: Iterable[Row], budgets: Iterable[Row], holds: Iterable[Row], ended: Iterable[Row]) -> Book:
     """The book of rows as the statements `wallets`, `budgets`, `holds` and `ended` return them."""
     book = Book({row[0]: _wallet(row) for row in wallets})
-    book.budgets = {row[0]: Budget(*row) for row in budgets}
+    for row in budgets:
+        _add_budget(book, row)
     book.holds = {(row[0], row[1]): row[2] for row in holds}
     book.ended = {(row[0], row[1]): Settled(row[2], row[3], row[4], row[5]) for row in ended}
     return book
@@ -113,10 +140,23 @@ def _wallet(row: Row) -> Wallet:
     return Wallet(org, paid, bonus, held, credit_limit, open_invoices, bool(frozen), last)
 
 
+def _add_budget(book: Book, row: Row) -> None:
+    """One row for each window of a budget that the calls count in, or one without a window."""
+    org, subject, number, budget, period, hard, limit, since, window, spent, held = row
+    place = (org, Subject(subject), number)
+    known = book.budgets.setdefault(place, [])
+    found = next((each for each in known if each.id == budget), None)
+    if found is None:
+        found = Budget(budget, place, Period(period), bool(hard), limit, since)
+        known.append(found)
+    if window is not None:
+        found.windows[window] = Window(spent, held)
+
+
 def crashed(row: Row) -> UsageRecord:
     """The record of a call whose process died, from its hold as the statement `orphans` returns it."""
-    org, call, amount, key, model, tier = row
-    return _free(Hold(org, call, key, amount, model, TIER_NAME[tier]), Status.CRASHED, "crashed")
+    org, call, amount, key, model, tier, member = row
+    return _free(Hold(org, call, key, amount, model, TIER_NAME[tier], member), Status.CRASHED, "crashed")
 
 
 def void(hold: Hold) -> UsageRecord:
@@ -139,13 +179,29 @@ def _free(hold: Hold, status: Status, error: str) -> UsageRecord:
         held=hold.amount,
         price_ids="",
         error=error,
+        member=hold.member,
     )
 
 
 def _command(ask: Ask) -> Hold | Grow | Settle:
     if isinstance(ask, UsageRecord):
-        return Settle(ask.org, ask.call, ask.key, ask.tier, ask.status, charge_of(ask.exact))
+        return Settle(ask.org, ask.call, ask.key, ask.tier, ask.status, charge_of(ask.exact), ask.member)
     return ask
+
+
+def _subjects(command: Hold | Grow | Settle) -> Iterator[tuple[int, int, int]]:
+    """Who may have a budget that the command counts against."""
+    org = command.org
+    yield org, Subject.ORGANIZATION.value, 0
+    yield org, Subject.KEY.value, command.key
+    if command.member:
+        yield org, Subject.MEMBER.value, command.member
+
+
+def _event(notice: Notice, now: Instant) -> Row:
+    subject = f"{notice.budget}:{notice.window}:{notice.percent}"
+    data = {"percent": notice.percent, "spent": notice.spent, "limit": notice.limit, "window": notice.window}
+    return (notice.org, "budget", subject, now, msgspec.json.encode(data).decode())
 
 
 def _balances(wallet: Wallet) -> tuple[int, int, int, int]:

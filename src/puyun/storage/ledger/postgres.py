@@ -93,7 +93,7 @@ class PostgresLedger:
         asked: list[_Statement] = [
             (b"BEGIN", ()),
             (_SQL["wallets"], (_numbers(batch.orgs),)),
-            (_SQL["budgets"], (_numbers(batch.keys),)),
+            (_SQL["budgets"], (*_arrays(tuple(batch.subjects)), *batch.windows)),
             (_SQL["holds"], (orgs, calls)),
             (_SQL["ended"], (orgs, calls)),
         ]
@@ -117,7 +117,8 @@ class PostgresLedger:
             ("add_rollups", changes.rollups),
             ("insert_lines", changes.lines),
             ("update_wallets", changes.wallets),
-            ("update_budgets", changes.budgets),
+            ("put_windows", changes.windows),
+            ("insert_events", changes.events),
         )
         written: list[_Statement] = []
         try:

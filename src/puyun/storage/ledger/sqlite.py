@@ -91,7 +91,7 @@ class SqliteLedger:
         unheld = batch.places - {(row[0], row[1]) for row in holds}
         return book_of(
             self._select("wallets", batch.orgs),
-            self._select("budgets", batch.keys),
+            self._budgets(batch),
             holds,
             self._select_pairs("ended", unheld),
         )
@@ -104,7 +104,8 @@ class SqliteLedger:
         self._put("add_rollups", changes.rollups)
         self._put("insert_lines", changes.lines)
         self._put("update_wallets", changes.wallets)
-        self._put("update_budgets", changes.budgets)
+        self._put("put_windows", changes.windows)
+        self._put("insert_events", changes.events)
 
     def _select(self, name: str, values: set[int]) -> list[Row]:
         return self._connection.execute(with_rows(_SQL[name], len(values), 1), tuple(values)).fetchall()
@@ -114,6 +115,10 @@ class SqliteLedger:
             return []
         values = tuple(chain.from_iterable(places))
         return self._connection.execute(with_rows(_SQL[name], len(places), 2), values).fetchall()
+
+    def _budgets(self, batch: Batch) -> list[Row]:
+        values = (*batch.windows, *chain.from_iterable(batch.subjects))
+        return self._connection.execute(with_rows(_SQL["budgets"], len(batch.subjects), 3), values).fetchall()
 
     def _put(self, name: str, rows: Sequence[Row]) -> None:
         if rows:

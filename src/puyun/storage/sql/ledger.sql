@@ -8,7 +8,13 @@
 SELECT org, paid, bonus, held, credit_limit, open_invoices, frozen, last FROM wallet WHERE org IN ({rows});
 
 -- name: budgets
-SELECT key, "limit", spent, held FROM budget WHERE key IN ({rows});
+-- Whose budgets a batch may count against, with the windows its calls lie in: all of time, its days, its months.
+SELECT b.org, b.subject, b.number, b.id, b.period, b.hard, b.amount, b.since, w.number, w.spent, w.held
+FROM budget AS b LEFT JOIN budget_window AS w ON w.budget = b.id
+  AND (w.number = 0 OR w.number BETWEEN ? AND ? OR w.number BETWEEN ? AND ?)
+WHERE (b.org, b.subject, b.number) IN
+    (WITH asked (org, subject, number) AS (VALUES {rows}) SELECT org, subject, number FROM asked)
+  AND b.ended_at IS NULL;
 
 -- name: holds
 -- Open holds of the calls that a batch names.
@@ -56,13 +62,17 @@ WITH new (paid, bonus, held, last, org) AS (VALUES {rows})
 UPDATE wallet SET paid = new.paid, bonus = new.bonus, held = new.held, last = new.last
 FROM new WHERE wallet.org = new.org;
 
--- name: update_budgets
-WITH new (spent, held, key) AS (VALUES {rows})
-UPDATE budget SET spent = new.spent, held = new.held FROM new WHERE budget.key = new.key;
+-- name: put_windows
+INSERT INTO budget_window (budget, number, spent, held) SELECT * FROM (VALUES {rows}) WHERE true
+ON CONFLICT DO UPDATE SET spent = excluded.spent, held = excluded.held;
+
+-- name: insert_events
+INSERT INTO event (org, kind, subject, at, data) SELECT * FROM (VALUES {rows}) WHERE true ON CONFLICT DO NOTHING;
 
 -- name: orphans
 -- Holds of owners that are gone.
-SELECT org, call, amount, key, model, tier FROM hold WHERE owner NOT IN (SELECT id FROM owner) LIMIT ?;
+SELECT org, call, amount, key, model, tier, ifnull((SELECT member FROM api_key WHERE id = key), 0)
+FROM hold WHERE owner NOT IN (SELECT id FROM owner) LIMIT ?;
 
 -- name: add_owner
 -- SQLite gives the number of a deleted row again; the holds of who is gone must not become those of a newcomer.

@@ -1,7 +1,6 @@
 -- The ledger's hot path on PostgreSQL. A batch's rows come as one array a column: `{numbers:3}` stands for three of
 -- integers, `{texts:1}` for one of text. `{buckets}` and `{bucket_sums}` are as in ledger.sql.
--- Lock order: wallets by organization, budgets by key, then the rest, which belongs to one wallet and is touched only by
--- who has locked it.
+-- Lock order: wallets by organization, then the rest, which belongs to one wallet and is touched only by who has locked it.
 
 -- name: wallets
 -- The transaction's number comes along, to ask for its fate should the connection be lost at the commit.
@@ -9,7 +8,12 @@ SELECT org, paid, bonus, held, credit_limit, open_invoices, frozen, last, pg_cur
 FROM wallet WHERE org = ANY({numbers:1}) ORDER BY org FOR NO KEY UPDATE;
 
 -- name: budgets
-SELECT key, "limit", spent, held FROM budget WHERE key = ANY({numbers:1}) ORDER BY key FOR NO KEY UPDATE;
+-- Whose budgets a batch may count against, with the windows its calls lie in: all of time, its days, its months.
+SELECT b.org, b.subject, b.number, b.id, b.period, b.hard, b.amount, b.since, w.number, w.spent, w.held
+FROM unnest({numbers:3}) AS asked (org, subject, number)
+JOIN budget AS b USING (org, subject, number) LEFT JOIN budget_window AS w ON w.budget = b.id
+  AND (w.number = 0 OR w.number BETWEEN %s AND %s OR w.number BETWEEN %s AND %s)
+WHERE b.ended_at IS NULL;
 
 -- name: holds
 -- Open holds of the calls that a batch names; read after their wallets are locked.
@@ -59,13 +63,18 @@ ON CONFLICT (org, hour, key, model, tier) DO UPDATE SET
 UPDATE wallet SET paid = new.paid, bonus = new.bonus, held = new.held, last = new.last
 FROM unnest({numbers:5}) AS new (paid, bonus, held, last, org) WHERE wallet.org = new.org;
 
--- name: update_budgets
-UPDATE budget SET spent = new.spent, held = new.held
-FROM unnest({numbers:3}) AS new (spent, held, key) WHERE budget.key = new.key;
+-- name: put_windows
+INSERT INTO budget_window (budget, number, spent, held) SELECT * FROM unnest({numbers:4})
+ON CONFLICT (budget, number) DO UPDATE SET spent = excluded.spent, held = excluded.held;
+
+-- name: insert_events
+INSERT INTO event (org, kind, subject, at, data)
+SELECT * FROM unnest({numbers:1}, {texts:2}, {numbers:1}, {texts:1}) ON CONFLICT DO NOTHING;
 
 -- name: orphans
 -- Holds of owners that are gone.
-SELECT org, call, amount, key, model, tier FROM hold WHERE owner NOT IN (SELECT id FROM owner) LIMIT %s;
+SELECT org, call, amount, key, model, tier, coalesce((SELECT member FROM api_key WHERE id = key), 0)
+FROM hold WHERE owner NOT IN (SELECT id FROM owner) LIMIT %s;
 
 -- name: fate
 -- What became of a transaction: committed, aborted, in progress.

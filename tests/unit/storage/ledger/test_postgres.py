@@ -11,6 +11,7 @@ from till import Till, hold, record
 
 from bench.postgres import Postgres
 from puyun.kit.clock import ManualClock
+from puyun.ledger.budget import Subject
 from puyun.ledger.command import Held, Settled
 from puyun.storage.engine import connect_postgres
 from puyun.storage.ledger import postgres as module
@@ -168,14 +169,15 @@ def test_processes_with_the_same_wallets_and_budgets_never_lock_each_other_out(t
     for org in (8, 9):
         till.wallet(org, paid=1000)
     till.sql.execute("UPDATE wallet SET paid = 1000")
-    till.budget(70, 10_000)
+    for org in (7, 8, 9):
+        till.guard(org, Subject.KEY, 70, 10_000)
     env = {"PYTHONPATH": ":".join(sys.path)}
     command = [sys.executable, "-c", LOADER, str(till.database)]
     children = [subprocess.Popen([*command, str(number)], env=env, stderr=subprocess.PIPE) for number in range(4)]
     errors = [child.communicate(timeout=60)[1].decode() for child in children]
     assert errors == [""] * 4
     assert till.rows("SELECT org, paid, held FROM wallet ORDER BY org") == [(org, 760, 0) for org in (7, 8, 9)]
-    assert till.rows("SELECT spent, held FROM budget") == [(720, 0)]
+    assert till.rows("SELECT spent, held FROM budget_window") == [(240, 0)] * 3
 
 
 @pytest.mark.parametrize("name", sorted(statements("ledger_postgres")))

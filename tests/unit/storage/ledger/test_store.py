@@ -132,8 +132,10 @@ UPDATE wallet SET held = -1                             | ck_wallet_signs
 UPDATE wallet SET credit_limit = -1                     | ck_wallet_signs
 UPDATE wallet SET paid = 1000000000000000001            | ck_wallet_bounds
 UPDATE wallet SET paid = 'much'                         | cannot store TEXT value|invalid input syntax
-UPDATE budget SET spent = -1                            | ck_budget_signs
-UPDATE budget SET held = -1                             | ck_budget_signs
+UPDATE budget_window SET spent = -1                     | ck_budget_window_signs
+UPDATE budget_window SET held = -1                      | ck_budget_window_signs
+UPDATE budget SET amount = 0                            | ck_budget_amount
+UPDATE budget SET period = 4                            | ck_budget_codes
 UPDATE hold SET amount = -1                             | ck_hold_amount
 UPDATE usage_record SET charge = 0                      | usage_record is append-only
 DELETE FROM usage_record                                | usage_record is append-only
