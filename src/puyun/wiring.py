@@ -45,8 +45,8 @@ from puyun.storage.ledger.opening import open_store, take_owner
 from puyun.storage.ledger.writer import LedgerWriter
 from puyun.storage.reports.signatures import Signer
 from puyun.supervisor import listening
-from puyun.supervisor.channel import Channel
 from puyun.supervisor.child import Role
+from puyun.supervisor.link import Link
 from puyun.supervisor.supervisor import READY, Supervisor
 from puyun.system import crash
 from puyun.system.clock import SystemClock
@@ -114,29 +114,29 @@ class _Alone:
 
 
 class _OneOfMany:
-    """The place of a worker among others: sockets of its own, and the parent at the other end of a channel."""
+    """The place of a worker among others: sockets of its own, and the parent at the other end of its link."""
 
-    def __init__(self, channel: Channel, reserved: Sequence[socket.socket], *, first: bool) -> None:
+    def __init__(self, link: Link, reserved: Sequence[socket.socket], *, first: bool) -> None:
         self.sockets = listening.open_shared(reserved)
         listening.release(reserved)
         self.first = first
-        self._channel = channel
+        self._link = link
         self._moved: Moved | None = None
 
     def started(self, _port: int) -> None:
-        self._channel.tell(READY)
+        self._link.tell(READY)
 
     async def enter(self, moved: Moved | None) -> None:
         self._moved = moved
-        asyncio.get_running_loop().add_reader(self._channel, self._hear)
+        asyncio.get_running_loop().add_reader(self._link, self._hear)
 
     async def leave(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._channel)
+        asyncio.get_running_loop().remove_reader(self._link)
 
     def _hear(self) -> None:
-        lines = self._channel.hear()
+        lines = self._link.hear()
         if lines is None:  # the parent is gone, so nobody would start the port anew: stop like it would have said
-            asyncio.get_running_loop().remove_reader(self._channel)
+            asyncio.get_running_loop().remove_reader(self._link)
             os.kill(os.getpid(), signal.SIGTERM)
         for line in lines or ():
             name, _, words = line.partition(" ")
@@ -170,34 +170,34 @@ class _Crew:
             text = "A worker ended before all of them were ready. Why is in the log above; then start again."
             raise PuyunError("start_failed", 500, text, blame=Blame.OPERATOR)
 
-    def _work(self, channel: Channel, *, first: bool) -> None:
-        place = _OneOfMany(channel, self._reserved, first=first)
+    def _work(self, link: Link, *, first: bool) -> None:
+        place = _OneOfMany(link, self._reserved, first=first)
         engine = open_engine(self._settings.database_place)
         _run_worker(_Process(self._settings, engine, self._clock, self._demo, place))
 
-    def _keep_model(self, channel: Channel) -> None:
+    def _keep_model(self, link: Link) -> None:
         listening.release(self._reserved)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._model(channel))
+            runner.run(self._model(link))
 
-    async def _model(self, channel: Channel) -> None:
+    async def _model(self, link: Link) -> None:
         """The embedded model, until it is told to stop or the parent is gone. Calls need not wait for it."""
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
 
         def moved(endpoint: Endpoint | None) -> None:
-            channel.tell(msgspec.json.encode(endpoint).decode() if endpoint else "")
+            link.tell(msgspec.json.encode(endpoint).decode() if endpoint else "")
 
         def hear() -> None:
-            if channel.hear() is None:
-                loop.remove_reader(channel)
+            if link.hear() is None:
+                loop.remove_reader(link)
                 stop.set()
 
-        loop.add_reader(channel, hear)
+        loop.add_reader(link, hear)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         await self._demo.start(moved)
-        channel.tell(READY)
+        link.tell(READY)
         await stop.wait()
         await self._demo.stop()
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from puyun.supervisor import backoff
-from puyun.supervisor.channel import Channel
+from puyun.supervisor.link import Link
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 """What the parent handles, and a child begins without."""
@@ -21,13 +21,13 @@ FAILED = 70
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a child is for. `run` returns when it has ended in good order: it stops on SIGTERM, or when its channel ends.
+    """What a child is for. `run` returns when it has ended in good order: it stops on SIGTERM, or when its link ends.
 
     `last`: it is stopped only after all that are not. `grace`: seconds from there to SIGKILL.
     """
 
     name: str
-    run: Callable[[Channel], None]
+    run: Callable[[Link], None]
     grace: float
     last: bool = False
 
@@ -40,7 +40,7 @@ class Child:
         self.pid = 0
         """0 while there is no process."""
         self.ready = False
-        self.channel: Channel | None = None
+        self.link: Link | None = None
         self.due = 0.0
         """When to start it, while there is no process."""
         self.killed_at: float | None = None
@@ -48,19 +48,19 @@ class Child:
         self._deaths = 0
         self._born = 0.0
 
-    def start(self, others: Iterable[Channel]) -> Channel:
-        """Fork. The child closes the parent's ends of all channels: they would seem open after the parent's death."""
-        mine, its = Channel.pair()
+    def start(self, others: Iterable[Link]) -> Link:
+        """Fork. The child closes the parent's ends of all links: they would seem open after the parent's death."""
+        mine, its = Link.pair()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._born = time.monotonic()
         self.pid = os.fork()
         if not self.pid:
-            for channel in (mine, *others):
-                channel.close()
+            for link in (mine, *others):
+                link.close()
             _live(self.role, its)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         its.close()
-        self.channel = mine
+        self.link = mine
         self.ready = False
         self.killed_at = None
         return mine
@@ -84,7 +84,7 @@ class Child:
                 os.kill(self.pid, number)
 
 
-def _live(role: Role, channel: Channel) -> None:
+def _live(role: Role, link: Link) -> None:
     """The child's life; it ends here, and nothing of the parent's is unwound."""
     code = FAILED
     try:
@@ -92,7 +92,7 @@ def _live(role: Role, channel: Channel) -> None:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        role.run(channel)
+        role.run(link)
         code = 0
     except BaseException:
         traceback.print_exc()

@@ -52,10 +52,10 @@ class Supervisor:
     def _start_due(self, now: float) -> None:
         for child in self._children:
             if not child.pid and child.due <= now:
-                channel = child.start([other.channel for other in self._children if other.channel is not None])
-                self._selector.register(channel, selectors.EVENT_READ, child)
+                link = child.start([other.link for other in self._children if other.link is not None])
+                self._selector.register(link, selectors.EVENT_READ, child)
                 for name, words in self._said.items():
-                    channel.tell(f"{name} {words}")
+                    link.tell(f"{name} {words}")
 
     def _bury(self) -> None:
         for child in self._children:
@@ -73,10 +73,10 @@ class Supervisor:
                 self._failed = self._stopping = True
 
     def _hang_up(self, child: Child) -> None:
-        if child.channel is not None:
-            self._selector.unregister(child.channel)
-            child.channel.close()
-            child.channel = None
+        if child.link is not None:
+            self._selector.unregister(child.link)
+            child.link.close()
+            child.link = None
 
     def _stop(self, now: float) -> None:
         """Those that are not `last` first; the others when none of them is left."""
@@ -111,7 +111,7 @@ class Supervisor:
 
     def _hear(self, child: Child) -> bool:
         """What it said since; False once it says no more."""
-        lines = child.channel.hear() if child.channel is not None else None
+        lines = child.link.hear() if child.link is not None else None
         for line in lines or ():
             if line == READY:
                 child.ready = True
@@ -128,8 +128,8 @@ class Supervisor:
 
     def _pass_on(self, speaker: Child, words: str) -> None:
         for child in self._children:
-            if child is not speaker and child.channel is not None:
-                child.channel.tell(f"{speaker.role.name} {words}")
+            if child is not speaker and child.link is not None:
+                child.link.tell(f"{speaker.role.name} {words}")
 
     def _patience(self, now: float) -> float | None:
         """Seconds until something is due; None: only a signal or a child's word is awaited."""

@@ -7,7 +7,7 @@ _READ = 64 * 1024
 _LINE_MAX = 16 * 1024
 
 
-class Channel:
+class Link:
     """One end. It never blocks: what does not fit in the kernel's buffer is lost, and that is far more than is said."""
 
     def __init__(self, end: socket.socket) -> None:
@@ -16,7 +16,7 @@ class Channel:
         self._rest = b""
 
     @classmethod
-    def pair(cls) -> tuple["Channel", "Channel"]:
+    def pair(cls) -> tuple["Link", "Link"]:
         one, other = socket.socketpair()
         return cls(one), cls(other)
 
