@@ -1,0 +1,96 @@
+"""What must be true after every event, counted from outside: by calls that wait, seats that are free, and nothing else."""
+
+from puyun.catalog.model import Tier
+from puyun.scheduler.rules import DEFAULTS
+from puyun.sim.tiers.call import Call
+from puyun.sim.tiers.scenario import Scenario
+
+EXAMPLES = 3
+
+
+class Watch:
+    """Counts violations and keeps the first few. `pooled`: a policy to which all seats are one pool.
+
+    Work conservation is watched where it can be told from outside: at lanes that never refuse and have no token limits.
+    """
+
+    def __init__(self, scenario: Scenario, *, pooled: bool) -> None:
+        self.violations = 0
+        self.examples: list[str] = []
+        self._pooled = pooled
+        self._sources = scenario.sources
+        self._lanes = {each.id: each for each in scenario.upstreams}
+        self._free = {each.id: each.seats for each in scenario.upstreams}
+        self._lends = scenario.lending and not pooled
+        self._waiting = dict.fromkeys(self._lanes, 0)
+        self._borrowing = dict.fromkeys(self._lanes, 0)
+        """Calls that might have a seat there that is lent."""
+        self._told = [each.id for each in scenario.upstreams if each.plain]
+        self._newest: dict[int, int] = {}
+        """By key, when its newest call that was given a seat had asked."""
+
+    def look(self, now: int) -> None:
+        """After an event and all that was decided on it."""
+        for lane in self._told:
+            free = self._free[lane]
+            if free > 0 and self._waiting[lane]:
+                self._found(f"at {now}: {free} seats of lane {lane} are free, {self._waiting[lane]} calls wait for one")
+            elif free > DEFAULTS.kept_back and self._borrowing[lane]:
+                self._found(
+                    f"at {now}: {free} seats of lane {lane} lie idle, {self._borrowing[lane]} calls would borrow"
+                )
+
+    def waits(self, call: Call) -> None:
+        self._count(call, 1)
+
+    def gone(self, call: Call) -> None:
+        """Out of the queue, without a seat."""
+        self._count(call, -1)
+
+    def granted(self, call: Call, max_wait: int) -> None:
+        self._count(call, -1)
+        lane = call.lane
+        self._free[lane] -= 1
+        if self._free[lane] < 0:
+            self._found(f"at {call.granted}: lane {lane} has fewer seats than calls")
+        if lane not in self._of(call) or not (self._may(call, lane) or self._may_borrow(call, lane)):
+            self._found(f"at {call.granted}: a seat of lane {lane} for {call.tier} of {call.org}, whose it is not")
+        if call.granted - call.asked > max_wait:
+            self._found(f"at {call.granted}: a seat {call.granted - call.asked} after it was asked for")
+        self._in_order(call)
+
+    def freed(self, lane: int) -> None:
+        self._free[lane] += 1
+
+    def _in_order(self, call: Call) -> None:
+        """Calls of a key come to their seats as they were asked, but for those that stood in line again."""
+        if not call.again:
+            if call.asked < self._newest.get(call.key, 0):
+                self._found(f"at {call.granted}: key {call.key} is served out of order")
+            self._newest[call.key] = call.asked
+
+    def _count(self, call: Call, change: int) -> None:
+        for lane in self._of(call):
+            if lane in call.failed:
+                continue
+            if self._may(call, lane):
+                self._waiting[lane] += change
+            elif self._may_borrow(call, lane):
+                self._borrowing[lane] += change
+
+    def _of(self, call: Call) -> tuple[int, ...]:
+        return self._sources[call.source].lanes or tuple(self._lanes)
+
+    def _may(self, call: Call, lane: int) -> bool:
+        upstream = self._lanes[lane]
+        if self._pooled or upstream.pool == "shared":
+            return True
+        return call.tier is Tier.ENTERPRISE and upstream.owner in {None, call.org}
+
+    def _may_borrow(self, call: Call, lane: int) -> bool:
+        return self._lends and self._lanes[lane].own and call.tier is Tier.TEST
+
+    def _found(self, what: str) -> None:
+        self.violations += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(what)
