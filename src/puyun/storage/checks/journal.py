@@ -1,13 +1,11 @@
 """The journal: A1 (numbers, lines, chart), A2, A3, A4, A13 of wallets, A12 (idempotency keys)."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
-from itertools import accumulate, groupby
-from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 
 from puyun.kit.money import WALLET_MAX
 from puyun.ledger.audit import Derived, Finding, Flow, not_allowed, wallet_differences
@@ -15,13 +13,9 @@ from puyun.ledger.chart import BONUS, INVOICES, PAID, Entry
 from puyun.storage import schema
 from puyun.storage.checks.span import Span, halves, whole
 from puyun.storage.money import tables
-from puyun.storage.money.chunks import chunks
 
 _JOURNAL = schema.journal
 _KEY = schema.posting_key
-
-CHUNK = 4000
-"""Transactions looked at together."""
 
 
 def check_journal(span: Span) -> Iterator[Finding]:
@@ -51,74 +45,87 @@ def count_transactions(span: Span) -> int:
 def _order(span: Span) -> Iterator[Finding]:
     """Numbers and lines come one after the other, each moves something, and no balance was ever too low (A4).
 
-    Transactions are grouped in the order of their key, which costs no sorting; a chunk in which nothing stands out is
-    looked at as a whole.
+    The database says whose journal is not so; that one is walked through, transaction by transaction.
     """
-    posted = _moved(PAID) + _moved(BONUS) + _moved(INVOICES)
+    suspects = _disordered(span)
+    suspects |= _overdrawn(span, suspects)
+    for org in sorted(suspects):
+        yield from _walk(span, org)
+
+
+def _disordered(span: Span) -> set[int]:
+    """As many lines numbered 0 as the last transaction's number, none below: so each number is there, and once."""
+    lowest, highest = func.min(_JOURNAL.c.number), func.max(_JOURNAL.c.number)
+    heads = func.sum(case((_JOURNAL.c.line == 0, 1), else_=0))
+    amounts = or_(func.min(_JOURNAL.c.amount) < 1, func.max(_JOURNAL.c.amount) > WALLET_MAX)
+    query = (
+        select(_JOURNAL.c.org)
+        .where(span.within(_JOURNAL))
+        .group_by(_JOURNAL.c.org)
+        .having(or_(lowest != 1, highest != heads, func.min(_JOURNAL.c.line) != 0, amounts))
+    )
+    before = _JOURNAL.alias()
+    follows = and_(
+        before.c.org == _JOURNAL.c.org, before.c.number == _JOURNAL.c.number, before.c.line == _JOURNAL.c.line - 1
+    )
+    alone = (
+        select(_JOURNAL.c.org).distinct().where(span.within(_JOURNAL), _JOURNAL.c.line > 0, ~exists().where(follows))
+    )
+    return {row["org"] for query in (query, alone) for row in span.rows(query)}
+
+
+def _overdrawn(span: Span, disordered: set[int]) -> set[int]:
+    """Whose wallet stood too low after some line. Inside a transaction that may be right: the walk will tell."""
+    order = (_JOURNAL.c.number, _JOURNAL.c.line)
+    stood = func.sum(_posted()).over(partition_by=_JOURNAL.c.org, order_by=order, rows=(None, 0)).label("stood")
+    left = func.sum(_moved(BONUS)).over(partition_by=_JOURNAL.c.org, order_by=order, rows=(None, 0)).label("left")
+    after = select(_JOURNAL.c.org, stood, left).where(span.within(_JOURNAL), _JOURNAL.c.org.not_in(disordered))
+    steps = after.subquery()
+    least = (func.min(steps.c.stood).label("stood"), func.min(steps.c.left).label("left"))
+    query = select(steps.c.org, *least).group_by(steps.c.org)
+    return {row["org"] for row in span.rows(query) if row["stood"] < -span.peaks[row["org"]] or row["left"] < 0}
+
+
+def _walk(span: Span, org: int) -> Iterator[Finding]:
+    """One wallet's journal, from its first transaction on."""
     steps = (
         select(
-            _JOURNAL.c.org,
             _JOURNAL.c.number,
-            func.count() - 1 - func.max(_JOURNAL.c.line),
-            func.min(_JOURNAL.c.line),
-            func.min(_JOURNAL.c.amount),
-            func.max(_JOURNAL.c.amount),
-            func.sum(posted),
-            func.sum(_moved(BONUS)),
+            (func.count() - 1 - func.max(_JOURNAL.c.line)).label("gap"),
+            func.min(_JOURNAL.c.line).label("first"),
+            func.min(_JOURNAL.c.amount).label("least"),
+            func.max(_JOURNAL.c.amount).label("most"),
+            func.sum(_posted()).label("posted"),
+            func.sum(_moved(BONUS)).label("bonus"),
         )
-        .where(span.within(_JOURNAL))
-        .group_by(_JOURNAL.c.org, _JOURNAL.c.number)
-        .order_by(_JOURNAL.c.org, _JOURNAL.c.number)
+        .where(_JOURNAL.c.org == org)
+        .group_by(_JOURNAL.c.number)
+        .order_by(_JOURNAL.c.number)
     )
-    walks = {org: _Walk(span, org) for org in span.wallets}
-    for rows in chunks(span.connection, steps, CHUNK):
-        for org, mine in groupby(rows, key=itemgetter(0)):
-            if org in walks:
-                yield from walks[org].go(list(mine))
-
-
-class _Walk:
-    """One wallet's journal, from its first transaction on."""
-
-    def __init__(self, span: Span, org: int) -> None:
-        self._span = span
-        self._org = org
-        self._number = 0
-        self._stood = 0
-        self._left = 0
-        self._lost = False
-        """A line was out of bounds: what adds up from there on says nothing."""
-
-    def go(self, rows: Sequence[Sequence[int]]) -> Iterator[Finding]:
-        """Rows as `_order` selects them."""
-        _, numbers, gaps, firsts, least, most, posted, bonus = zip(*rows, strict=True)
-        expected = tuple(range(self._number + 1, self._number + 1 + len(rows)))
-        stood = list(accumulate(map(int, posted), initial=self._stood))
-        left = list(accumulate(map(int, bonus), initial=self._left))
-        lines = any(gaps) or any(firsts) or min(least) < 1 or max(most) > WALLET_MAX
-        low = min(stood) < -self._span.peaks[self._org] or min(left) < 0
-        if numbers != expected or lines or low:
-            for row, balance, rest in zip(rows, stood[1:], left[1:], strict=True):
-                yield from self._step(row, balance, rest)
-        self._number, self._stood, self._left = numbers[-1], stood[-1], left[-1]
-
-    def _step(self, row: Sequence[int], stood: int, left: int) -> Iterator[Finding]:
-        _, number, gap, first, least, most, *_ = row
-        find = partial(self._span.finding, org=self._org, where=f"transaction {number}")
-        if number != self._number + 1:
-            yield find("A1", message=f"it follows transaction {self._number}")
-        self._number = number
-        if gap or first:
-            yield find("A1", message=f"its lines are not numbered from 0 without a gap; the first is {first}")
-        if least < 1 or most > WALLET_MAX:
-            self._lost = True
-            yield find("A1", message=f"a line moves {least if least < 1 else most}")
-        if self._lost:
-            return
-        if left < 0:
+    before = stood = left = 0
+    lost = False  # a line was out of bounds: what adds up from there on says nothing
+    for row in span.connection.execute(steps):
+        find = partial(span.finding, org=org, where=f"transaction {row.number}")
+        if row.number != before + 1:
+            yield find("A1", message=f"it follows transaction {before}")
+        before = row.number
+        if row.gap or row.first:
+            yield find("A1", message=f"its lines are not numbered from 0 without a gap; the first is {row.first}")
+        if row.least < 1 or row.most > WALLET_MAX:
+            lost = True
+            yield find("A1", message=f"a line moves {row.least if row.least < 1 else row.most}")
+        stood, left = stood + int(row.posted), left + int(row.bonus)
+        if not lost and left < 0:
             yield find("A4", message=f"bonus was {left} after it")
-        if stood < -self._span.peaks[self._org]:
+        if not lost and stood < -span.peaks[org]:
             yield find("A4", message=f"the wallet stood at {stood} after it, below its credit limit")
+
+
+def _posted() -> ColumnElement[Any]:
+    """What a line adds to what a wallet may spend, its open invoices included."""
+    own = (PAID, BONUS, INVOICES)
+    came = case(*((_JOURNAL.c.credit == account, _JOURNAL.c.amount) for account in own), else_=0)
+    return came - case(*((_JOURNAL.c.debit == account, _JOURNAL.c.amount) for account in own), else_=0)
 
 
 def _moved(account: str) -> ColumnElement[Any]:
