@@ -1,6 +1,5 @@
 """Who calls, what they ask for, whether it is sold to them, and what to hold for it. No await in here."""
 
-import re
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
@@ -15,8 +14,10 @@ from puyun.kit.errors import PuyunError
 from puyun.kit.money import format_amount
 from puyun.ledger.budget import Period
 from puyun.ledger.command import Reason, Refused
-from puyun.metering.allowance import FIRST_STEP
-from puyun.metering.tokens import OUTPUT_DEFAULT, input_bound
+from puyun.metering.bound import Facts
+from puyun.metering.experience import Experience
+from puyun.metering.media.attachment import attachments_of
+from puyun.metering.ratio import script_of
 from puyun.pricing.pricebook import Rates
 from puyun.pricing.quote import ceiling
 from puyun.protocol.openai import (
@@ -34,8 +35,7 @@ from puyun.storage.snapshots import Snapshot
 class Admission(msgspec.Struct, frozen=True):
     """A call that may be made, if the wallet agrees. `amount` (nano-units) is what to hold for it.
 
-    `input_held` and `output_held` are the tokens that the hold covers, the latter for all `answers` asked for;
-    `output_most` is where the caller ends one answer, or else the model.
+    `input_held` and `output_held` are the tokens that the hold covers, the latter for all answers asked for.
     """
 
     key: Key
@@ -47,8 +47,7 @@ class Admission(msgspec.Struct, frozen=True):
     amount: int
     input_held: int
     output_held: int
-    answers: int
-    output_most: int
+    facts: Facts
 
 
 class Credentials(msgspec.Struct):
@@ -65,6 +64,8 @@ def admit(
     snapshot: Snapshot,
     now: Instant,
     proxies: tuple[IPv4Network | IPv6Network, ...],
+    *,
+    experience: Experience,
 ) -> Admission:
     """Everything that can be decided from memory. Raises PuyunError for every row of DESIGN 4.2 up to the hold."""
     given = credentials_of(exchange.headers)
@@ -86,11 +87,9 @@ def admit(
     if rates is None or not _priced(request, rates):
         text = f"The model {request.model} is not sold at the tier {tier.value}; see /api/prices for what is."
         raise PuyunError("offer_not_available", 403, text, param="model")
-    inputs = _input_bound(exchange, request)
-    answers = _answers(request)
-    outputs, most = _output_bound(request, sold, stream=bool(request.stream) and exchange.endpoint.streams)
-    amount = ceiling(rates, inputs, outputs * answers)
-    return Admission(key, sold, request, fields, tier, rates, amount, inputs, outputs * answers, answers, most)
+    facts = _facts(exchange, request, key, sold)
+    inputs, outputs = experience.first_hold(facts)
+    return Admission(key, sold, request, fields, tier, rates, ceiling(rates, inputs, outputs), inputs, outputs, facts)
 
 
 def identify(given: Credentials, keys: dict[bytes, Key], now: Instant) -> Key:
@@ -184,26 +183,22 @@ def _priced(request: Request, rates: Rates) -> bool:
     return "output" in rates.by_meter and (not speaks or "audio_output" in rates.by_meter)
 
 
-def _input_bound(exchange: Exchange, request: Request) -> int:
+def _facts(exchange: Exchange, request: Request, key: Key, sold: SoldModel) -> Facts:
     body = exchange.body
-    messages = len(request.messages) if isinstance(request, ChatRequest) else 1
-    size, images = len(body), 0
-    if b'"image_url"' in body:
-        size, images = _without_images(body)
-    return input_bound(size, ascii_only=body.isascii(), messages=messages, images=images)
-
-
-_IMAGE = re.compile(rb'"image_url"\s*:')
-"""The key, not the word that says of what type a part is."""
-
-_INLINE = re.compile(rb'"url"\s*:\s*"data:[^",;\\]*;base64,[A-Za-z0-9+/=\\]*"')
-"""An inline image. Inside a text its quotes would be escaped, so no text can pass for one."""
-
-
-def _without_images(body: bytes) -> tuple[int, int]:
-    """Bytes of the body that are text, and the number of images; an inline image is not paid by its bytes."""
-    inline = sum(match.end() - match.start() for match in _INLINE.finditer(body))
-    return len(body) - inline, len(_IMAGE.findall(body))
+    text, attachments = attachments_of(body)
+    most, ends = _most(request, sold)
+    return Facts(
+        key=key.id,
+        model=sold.model.name,
+        text=text,
+        script=script_of(body),
+        most=most,
+        ends=ends,
+        messages=len(request.messages) if isinstance(request, ChatRequest) else 1,
+        attachments=attachments,
+        answers=_answers(request),
+        grows=bool(request.stream) and exchange.endpoint.streams,
+    )
 
 
 def _answers(request: Request) -> int:
@@ -226,19 +221,15 @@ def _prompts(prompt: bytes) -> int:
     return sum(bytes(entry).startswith((b'"', b"[")) for entry in _entries(prompt)) or 1
 
 
-def _output_bound(request: Request, sold: SoldModel, *, stream: bool) -> tuple[int, int]:
-    """Output tokens to hold for in one answer at first, and the most that one answer may have.
-
-    A stream's hold grows as it runs; a whole answer cannot be cut, so it is held in full, or up to a default.
-    """
+def _most(request: Request, sold: SoldModel) -> tuple[int, bool]:
+    """The most output tokens that one answer may have, and whether the caller said so."""
     if isinstance(request, EmbeddingRequest):
-        return 0, 0
+        return 0, True
     asked = request.max_completion_tokens or request.max_tokens
     longest = sold.model.max_output or sold.model.context_length
-    most = longest if asked is None else min(asked, longest) if sold.model.max_output else asked
-    if stream:
-        return min(most, FIRST_STEP), most
-    return (min(most, OUTPUT_DEFAULT) if asked is None else most), most
+    if asked is None:
+        return longest, False
+    return (min(asked, longest) if sold.model.max_output else asked), True
 
 
 def affordable_output(admission: Admission, available: int) -> int | None:
@@ -248,8 +239,9 @@ def affordable_output(admission: Admission, available: int) -> int | None:
     price = admission.rates.dearest_output
     if not price:
         return None
-    affordable = (admission.output_held + available * 1000 // price) // admission.answers
-    return affordable if affordable < admission.output_most else None
+    facts = admission.facts
+    affordable = (admission.output_held + available * 1000 // price) // facts.answers
+    return affordable if affordable < facts.most else None
 
 
 def _not_found(model: str) -> PuyunError:

@@ -1,5 +1,6 @@
 """The end of a call: what was used, what it costs, and the one settle that makes it so."""
 
+import logging
 from time import perf_counter
 
 import msgspec
@@ -9,12 +10,15 @@ from puyun.kit.errors import Blame, PuyunError
 from puyun.kit.money import charge_of
 from puyun.ledger.command import Outcome, Settled
 from puyun.ledger.hold import Status
+from puyun.metering.experience import Ended
 from puyun.metering.reading import Reading
 from puyun.metering.record import NO_FLAGS, Flag, UsageRecord
 from puyun.metering.usage import NO_USAGE
 from puyun.pricing.rate import rate
 from puyun.storage.ledger.writer import LedgerUnavailableError, LedgerWriter
 from puyun.system import crash
+
+log = logging.getLogger("puyun.gateway")
 
 
 class FreeOutcome(msgspec.Struct, frozen=True):
@@ -42,7 +46,10 @@ async def finish(call: Call, outcome: FreeOutcome | PaidOutcome, ledger: LedgerW
     except LedgerUnavailableError:
         raise unavailable() from None
     crash.reached("call-settled")
-    return _accept(settled, record)
+    accepted = _accept(settled, record)
+    if isinstance(outcome, PaidOutcome):
+        _learn(call, outcome)
+    return accepted
 
 
 def unavailable() -> PuyunError:
@@ -60,6 +67,15 @@ def _accept(outcome: Outcome, record: UsageRecord) -> Settled:
     if not isinstance(outcome, Settled) or (outcome.charge == 0 and charge_of(record.exact) > 0):
         raise unavailable()
     return outcome
+
+
+def _learn(call: Call, outcome: PaidOutcome) -> None:
+    experience, reading = call.experience, outcome.reading
+    if outcome.status is Status.COMPLETED:
+        milliseconds = int((perf_counter() - call.leased_at) * 1000)
+        experience.learn(Ended(call.admission.facts, reading, milliseconds))
+    if unknown := experience.first_unknown(call.deployment, reading):
+        log.warning("usage_unknown", extra={"deployment": call.deployment, "figures": ", ".join(unknown)})
 
 
 def _record(call: Call, outcome: FreeOutcome | PaidOutcome) -> UsageRecord:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from time import perf_counter
 
 from puyun.gateway.admit import refusal
 from puyun.gateway.finish import unavailable
@@ -31,23 +32,33 @@ class Growing:
         admission = call.admission
         self._call = call
         self._ledger = ledger
-        self._allowance = Allowance(admission.output_held, admission.output_most * admission.answers)
+        facts = admission.facts
+        self._allowance = Allowance(admission.output_held, facts.most * facts.answers)
+        self._silent_pace = call.experience.silent_pace(facts.model)
         self._asked: asyncio.Future[Outcome] | None = None
         self._tokens = 0
         self.refused: PuyunError | None = None
 
     def due(self, produced: int) -> bool:
         """Whether there is anything to do; cheap, since it is asked for every chunk."""
-        return self._asked is not None or self._allowance.wanted(produced) > 0 or self._allowance.spent(produced)
+        if self._asked is not None or self._allowance.spent(produced):
+            return True
+        return self._allowance.wanted(self._reckoned(produced)) > 0
 
     async def grow(self, produced: int) -> None:
         """Ask for more, take the answer when it is there. Raises CreditSpentError when the stream has to end."""
-        if self._asked is None and (tokens := self._allowance.wanted(produced)):
+        if self._asked is None and (tokens := self._allowance.wanted(self._reckoned(produced))):
             self._ask(tokens)
         if self._asked is not None and (self._asked.done() or produced >= self._allowance.held):
             await self.settled()
         if self._allowance.spent(produced):
             raise CreditSpentError
+
+    def _reckoned(self, produced: int) -> int:
+        """While a model reasons unseen, time stands for tokens: asked for ahead, though never cut for."""
+        if not self._silent_pace:
+            return produced
+        return max(produced, int((perf_counter() - self._call.leased_at) * self._silent_pace))
 
     async def settled(self) -> None:
         """Take the answer to what was asked, if anything was."""

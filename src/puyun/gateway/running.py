@@ -6,6 +6,7 @@ from puyun.gateway.call import TRANSITIONS, CallEvent, CallState
 from puyun.gateway.front import Exchange
 from puyun.gateway.upstream import Connection
 from puyun.kit.ids import request_id
+from puyun.metering.experience import Experience
 from puyun.protocol import openai
 
 
@@ -19,6 +20,7 @@ class Call:
         "call_id",
         "deployment",
         "exchange",
+        "experience",
         "held",
         "leased_at",
         "max_tokens",
@@ -33,7 +35,16 @@ class Call:
         "ttft_ms",
     )
 
-    def __init__(self, admission: Admission, exchange: Exchange, call_id: int, started_at: float) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        exchange: Exchange,
+        call_id: int,
+        started_at: float,
+        *,
+        experience: Experience,
+    ) -> None:
+        self.experience = experience
         self.admission = admission
         self.tier = admission.tier
         self.sold = admission.sold

@@ -20,6 +20,7 @@ from puyun.kit.errors import Blame, PuyunError
 from puyun.kit.ids import CallSequence, request_id
 from puyun.ledger.command import Held, Hold, Refused
 from puyun.ledger.hold import Status
+from puyun.metering.experience import Experience
 from puyun.protocol import openai, sse
 from puyun.storage.ledger.writer import LedgerUnavailableError, LedgerWriter
 from puyun.storage.snapshots import EMPTY, Snapshot
@@ -57,6 +58,7 @@ class DataPlane:
         self._ledger = ledger
         self._sequence = sequence
         self._dispatcher = dispatcher
+        self._experience = Experience()
         self.proxies = proxies
 
     @property
@@ -86,7 +88,7 @@ class DataPlane:
             log.exception("admission_bug")
             exchange.respond(*error_answer(_bug(), request_id(0, call_id)))
             return
-        call = Call(admission, exchange, call_id, started)
+        call = Call(admission, exchange, call_id, started, experience=self._experience)
         try:
             await self._hold(call)
             await self._relay(call)
@@ -101,7 +103,7 @@ class DataPlane:
     def _admit(self, exchange: Exchange, now: Instant) -> Admission:
         if not self.ready:
             raise unavailable()
-        return admit(exchange, self.keys, self.snapshot, now, self.proxies)
+        return admit(exchange, self.keys, self.snapshot, now, self.proxies, experience=self._experience)
 
     async def _hold(self, call: Call) -> None:
         """Nothing goes upstream before this has returned. Raises PuyunError 402, 503; UpstreamClosedError."""

@@ -23,7 +23,3 @@ class Pace:
     def of(self, model: str) -> int:
         """Tokens a second."""
         return self._pace.of(model)
-
-    def produced(self, model: str, *, seen: int, milliseconds: int) -> int:
-        """Output tokens to count as spent after so long, when `seen` of them could be seen."""
-        return max(seen, milliseconds * self.of(model) // SECOND)

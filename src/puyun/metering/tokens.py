@@ -7,17 +7,16 @@ absolute: a settle never takes more than hold and wallet, whatever was guessed h
 PER_MESSAGE = 8
 """Tokens a chat template adds around one message, at most."""
 
-PER_IMAGE = 2_048
-"""Tokens of one image at the dearest detail of the families we know."""
-
 OUTPUT_DEFAULT = 4_096
 """What is held for an answer when neither the caller nor the model sets an end."""
 
 
-def input_bound(size: int, *, ascii_only: bool, messages: int = 0, images: int = 0) -> int:
-    """Most tokens that `size` bytes of JSON text are taken for: 0.5 a byte for plain ASCII, 0.75 for anything else."""
+def input_bound(size: int, *, ascii_only: bool, messages: int = 0) -> int:
+    """Most tokens that `size` bytes of JSON text are taken for while nothing has been learned of them: 0.5 a byte for
+    plain ASCII, 0.75 for anything else.
+    """
     text = -(-size // 2) if ascii_only else -(-size * 3 // 4)
-    return text + messages * PER_MESSAGE + images * PER_IMAGE
+    return text + messages * PER_MESSAGE
 
 
 def estimate(size: int, *, ascii_only: bool) -> int:

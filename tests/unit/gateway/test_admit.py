@@ -1,6 +1,7 @@
 """Everything that is decided from memory before the hold: each refusal of DESIGN 4.2, and how much is held."""
 
 import json
+from base64 import b64encode
 from ipaddress import ip_network
 from types import SimpleNamespace
 
@@ -18,7 +19,10 @@ from puyun.kit.errors import PuyunError
 from puyun.ledger.budget import Period, Subject
 from puyun.ledger.command import Reason, Refused
 from puyun.metering.allowance import FIRST_STEP
-from puyun.metering.tokens import OUTPUT_DEFAULT, PER_IMAGE, PER_MESSAGE
+from puyun.metering.experience import Ended, Experience
+from puyun.metering.reading import Reading
+from puyun.metering.tokens import OUTPUT_DEFAULT, PER_MESSAGE
+from puyun.metering.usage import Usage
 from puyun.pricing.pricebook import PriceBook
 from puyun.protocol.openai import ENDPOINTS
 from puyun.storage.snapshots import Snapshot
@@ -74,9 +78,12 @@ def exchange(body: bytes, headers: list[tuple[bytes, bytes]] | None = None, endp
     return found
 
 
-def admitted(body: dict | bytes, *, key: Key = KEY, proxies=(), now: Instant = NOW, **how) -> Admission:
+def admitted(
+    body: dict | bytes, *, key: Key = KEY, proxies=(), now: Instant = NOW, experience: Experience | None = None, **how
+) -> Admission:
     raw = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
-    return admit(exchange(raw, **how), {fingerprint(SECRET): key}, SNAPSHOT, now, proxies)
+    known = experience or Experience()
+    return admit(exchange(raw, **how), {fingerprint(SECRET): key}, SNAPSHOT, now, proxies, experience=known)
 
 
 def refused(body: dict | bytes | None = None, **how) -> PuyunError:
@@ -217,7 +224,7 @@ def test_what_is_held_covers_the_bound_of_the_input_and_the_end_of_the_output() 
     body = json.dumps(asked(max_tokens=7), separators=(",", ":")).encode()
     found = admitted(body)
     inputs = -(-len(body) // 2) + PER_MESSAGE
-    assert (found.input_held, found.output_held, found.output_most) == (inputs, 7, 7)
+    assert (found.input_held, found.output_held, found.facts.most) == (inputs, 7, 7)
     assert found.amount == -(-(inputs * 2000 + 7 * 10000) // 1000)
 
 
@@ -241,7 +248,7 @@ OUTPUTS = [
 @pytest.mark.parametrize(("body", "outputs", "most"), OUTPUTS)
 def test_output_held_and_where_one_answer_ends(body: dict, outputs: int, most: int) -> None:
     found = admitted(body)
-    assert (found.output_held, found.output_most) == (outputs, most)
+    assert (found.output_held, found.facts.most) == (outputs, most)
 
 
 PROMPTS = [
@@ -280,7 +287,7 @@ def test_what_is_no_chat_is_held_for_as_one_message() -> None:
 
 def test_an_embedding_has_no_output() -> None:
     found = admitted({"model": "vec", "input": ["a", "b"]}, endpoint=EMBEDDING)
-    assert (found.output_held, found.output_most) == (0, 0)
+    assert (found.output_held, found.facts.most) == (0, 0)
     assert found.amount == found.input_held * 3
 
 
@@ -288,12 +295,20 @@ def image(url: str) -> dict:
     return asked(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}])
 
 
-def test_an_inline_image_is_held_for_as_an_image_and_not_by_its_bytes() -> None:
-    small, large = (admitted(image("data:image/png;base64," + "A" * size)) for size in (4, 400_000))
+def png(width: int, height: int, size: int) -> str:
+    """A picture's first bytes, and as many more as a picture may have."""
+    head = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + width.to_bytes(4) + height.to_bytes(4)
+    return "data:image/png;base64," + b64encode(head + bytes(size)).decode()
+
+
+def test_an_inline_image_is_held_for_by_its_width_and_height_and_not_by_its_bytes() -> None:
+    light, heavy, large = (
+        admitted(image(png(*shape))) for shape in ((512, 512, 9), (512, 512, 300_000), (4096, 4096, 9))
+    )
+    assert light.input_held == heavy.input_held < 2000
+    assert light.input_held < large.input_held
     linked = admitted(image("https://example.com/cat.png"))
-    assert small.input_held == large.input_held
-    assert PER_IMAGE < large.input_held < PER_IMAGE + 200
-    assert PER_IMAGE < linked.input_held < PER_IMAGE + 200
+    assert linked.input_held >= large.input_held - 100, "one that lies elsewhere may be as large as there are"
 
 
 @pytest.mark.parametrize(
@@ -314,6 +329,18 @@ def test_letters_outside_ascii_are_held_for_as_more() -> None:
         admitted(json.dumps(asked(user=text), ensure_ascii=False).encode()) for text in ("x" * 300, "你" * 100)
     )
     assert other.input_held > plain.input_held
+
+
+def test_what_calls_have_taught_makes_holds_tight() -> None:
+    experience, body = Experience(), asked(stream=True, model="endless", user="x" * 2000)
+    first = admitted(body, experience=experience)
+    for _ in range(200):
+        usage = Usage(input=first.facts.text // 4, output=300)
+        experience.learn(Ended(first.facts, Reading(usage), 1000))
+    later = admitted(body, experience=experience)
+    assert first.output_held == FIRST_STEP
+    assert 300 <= later.output_held < 400
+    assert first.facts.text // 4 <= later.input_held < first.input_held * 3 // 5
 
 
 # --- the wallet ----------------------------------------------------------------------------------------------------

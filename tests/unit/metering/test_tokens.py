@@ -1,37 +1,34 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from puyun.metering.tokens import OUTPUT_DEFAULT, PER_IMAGE, PER_MESSAGE, estimate, input_bound
+from puyun.metering.tokens import OUTPUT_DEFAULT, PER_MESSAGE, estimate, input_bound
 
 sizes = st.integers(0, 10**8)
 
 
 @pytest.mark.parametrize(
-    ("size", "ascii_only", "messages", "images", "bound"),
+    ("size", "ascii_only", "messages", "bound"),
     [
-        (0, True, 0, 0, 0),
-        (1, True, 0, 0, 1),
-        (2, True, 0, 0, 1),
-        (3, True, 0, 0, 2),
-        (100, True, 1, 0, 50 + PER_MESSAGE),
-        (1, False, 0, 0, 1),
-        (4, False, 0, 0, 3),
-        (5, False, 0, 0, 4),
-        (100, False, 2, 3, 75 + 2 * PER_MESSAGE + 3 * PER_IMAGE),
+        (0, True, 0, 0),
+        (1, True, 0, 1),
+        (2, True, 0, 1),
+        (3, True, 0, 2),
+        (100, True, 1, 50 + PER_MESSAGE),
+        (1, False, 0, 1),
+        (4, False, 0, 3),
+        (5, False, 0, 4),
+        (100, False, 2, 75 + 2 * PER_MESSAGE),
     ],
 )
-def test_bounds(size: int, ascii_only: bool, messages: int, images: int, bound: int) -> None:
-    assert input_bound(size, ascii_only=ascii_only, messages=messages, images=images) == bound
+def test_bounds(size: int, ascii_only: bool, messages: int, bound: int) -> None:
+    assert input_bound(size, ascii_only=ascii_only, messages=messages) == bound
 
 
-@given(sizes, sizes, st.booleans(), st.integers(0, 1000), st.integers(0, 1000))
-def test_more_text_messages_or_images_never_lower_a_bound(
-    size: int, more: int, ascii_only: bool, messages: int, images: int
-) -> None:
-    bound = input_bound(size, ascii_only=ascii_only, messages=messages, images=images)
-    assert bound <= input_bound(size + more, ascii_only=ascii_only, messages=messages, images=images)
-    assert bound < input_bound(size, ascii_only=ascii_only, messages=messages + 1, images=images)
-    assert bound < input_bound(size, ascii_only=ascii_only, messages=messages, images=images + 1)
+@given(sizes, sizes, st.booleans(), st.integers(0, 1000))
+def test_more_text_or_messages_never_lower_a_bound(size: int, more: int, ascii_only: bool, messages: int) -> None:
+    bound = input_bound(size, ascii_only=ascii_only, messages=messages)
+    assert bound <= input_bound(size + more, ascii_only=ascii_only, messages=messages)
+    assert bound < input_bound(size, ascii_only=ascii_only, messages=messages + 1)
 
 
 @given(sizes, st.booleans())

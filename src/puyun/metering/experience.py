@@ -1,0 +1,63 @@
+"""What finished calls have taught about the next ones. Bounded, lost with the process, learned again within some calls."""
+
+from typing import NamedTuple
+
+from puyun.metering.bound import Facts, first_hold
+from puyun.metering.expectation import Expectation
+from puyun.metering.media.attachment import NO_ATTACHMENTS
+from puyun.metering.pace import Pace
+from puyun.metering.ratio import Ratios
+from puyun.metering.reading import Reading
+from puyun.metering.record import Flag
+
+UNKNOWN_MAX = 1_024
+"""Deployments whose unknown figures are remembered, so that each is told of once."""
+
+
+class Ended(NamedTuple):
+    """A completed answer: what was asked, what the provider reported, and how long it took from its dispatch."""
+
+    facts: Facts
+    reading: Reading
+    milliseconds: int
+
+
+class Experience:
+    """Asked before a call, told after it."""
+
+    def __init__(self) -> None:
+        self._ratios = Ratios()
+        self._expectation = Expectation()
+        self._pace = Pace()
+        self._silent: set[str] = set()
+        self._unknown: set[int] = set()
+
+    def first_hold(self, facts: Facts) -> tuple[int, int]:
+        """Input tokens to hold for, and output tokens of all answers that the first step covers."""
+        return first_hold(facts, self._ratios, self._expectation)
+
+    def learn(self, ended: Ended) -> None:
+        """Estimates of our own teach nothing."""
+        facts, reading, milliseconds = ended
+        if Flag.ESTIMATED in reading.flags:
+            return
+        usage = reading.usage
+        if facts.attachments is NO_ATTACHMENTS:
+            self._ratios.observe(facts.model, facts.script, size=facts.text, tokens=usage.input_tokens)
+        output = usage.output_tokens
+        if facts.most:
+            self._expectation.observe(facts.key, facts.model, -(-output // facts.answers))
+            self._pace.observe(facts.model, tokens=output, milliseconds=milliseconds)
+        if usage.reasoning:
+            self._silent.add(facts.model)
+
+    def silent_pace(self, model: str) -> int:
+        """Tokens a second that a model may produce unseen; 0 for one that was never seen to reason."""
+        return self._pace.of(model) if model in self._silent else 0
+
+    def first_unknown(self, deployment: int, reading: Reading) -> tuple[str, ...]:
+        """Figures of a report that nobody knows how to charge, the first time a deployment sends some."""
+        if not reading.unknown or deployment in self._unknown or len(self._unknown) >= UNKNOWN_MAX:
+            return ()
+        self._unknown.add(deployment)
+        return reading.unknown
