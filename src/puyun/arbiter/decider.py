@@ -7,7 +7,7 @@ only then stands in the scheduler's queue. Every answer names a ticket; none is 
 import heapq
 from collections.abc import Iterable
 
-from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Preempted, Refused, Standing
+from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Look, Preempted, Refused, Seen, Standing
 from puyun.arbiter.refusal import LIMIT
 from puyun.catalog.model import Tier
 from puyun.kit.clock import SECOND, Instant
@@ -15,18 +15,19 @@ from puyun.limits.ask import Ask, Over, Passed, Reading
 from puyun.limits.limits import Limits
 from puyun.limits.policy import Policy
 from puyun.limits.rule import Metric
-from puyun.scheduler.claim import Claim, Signal, Spent
+from puyun.scheduler.claim import ABANDONED, NOTHING, Claim, Signal, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.scheduler import Scheduler
+from puyun.scheduler.view import PoolView
 
 
 class _Call:
     """A call from its ask to its end. `due` is set while a rate keeps it back; `parked` while it waits for another of its
-    own to end; `seated` while it has a seat.
+    own to end; `serial` counts its seats, `seated` is set while it has one.
     """
 
-    __slots__ = ("arrived", "ask", "due", "parked", "passed", "seated")
+    __slots__ = ("arrived", "ask", "due", "parked", "passed", "seated", "serial")
 
     def __init__(self, ask: AcquireAsk, arrived: Instant, passed: Passed | None) -> None:
         self.ask = ask
@@ -35,6 +36,7 @@ class _Call:
         self.due: Instant | None = None
         self.parked = passed is not None and passed.waiting
         self.seated = False
+        self.serial = 0
 
     @property
     def kept_back(self) -> bool:
@@ -88,19 +90,19 @@ class Decider:
         answers = self._arrive(call, now)
         return answers if any(answer.ticket == ask.ticket for answer in answers) else [*answers, *self._standing(call)]
 
-    def begin(self, ticket: int, now: Instant) -> list[Answer]:
-        """From here on the seat cannot be taken away; nothing if it has been."""
-        return self._told(self.scheduler.begin(ticket, now), now) if self.seated(ticket) else []
+    def begin(self, ticket: int, serial: int, now: Instant) -> list[Answer]:
+        """From here on the seat cannot be taken away; nothing if it has been, see `has`."""
+        return self._told(self.scheduler.begin(ticket, now), now) if self.has(ticket, serial) else []
 
     def progress(self, ticket: int, output: int, now: Instant) -> list[Answer]:
-        return self._told(self.scheduler.progress(ticket, output, now), now) if self.seated(ticket) else []
-
-    def elsewhere(self, ticket: int, signal: Signal, now: Instant) -> list[Answer]:
-        """Another lane for it, sooner or later, or a refusal; nothing if the seat was taken away meanwhile."""
         call = self._calls.get(ticket)
-        if call is None or not call.seated:
+        return self._told(self.scheduler.progress(ticket, output, now), now) if call and call.seated else []
+
+    def elsewhere(self, ticket: int, serial: int, signal: Signal, now: Instant) -> list[Answer]:
+        """Another lane for it, sooner or later, or a refusal; nothing if that seat was taken away meanwhile."""
+        if not self.has(ticket, serial):
             return []
-        call.seated = False
+        self._calls[ticket].seated = False
         return self._told(self.scheduler.elsewhere(ticket, signal, now), now)
 
     def end(self, ticket: int, spent: Spent, signal: Signal, now: Instant) -> list[Answer]:
@@ -115,20 +117,33 @@ class Decider:
         decisions = [] if call.kept_back else self.scheduler.cancel(ticket, now)
         return self._told(decisions, now) + self._unpark(self.limits.void(ticket, now), now)
 
-    def seated(self, ticket: int) -> bool:
+    def forfeit(self, ticket: int, now: Instant) -> list[Answer]:
+        """Whoever had the call is gone and nobody knows what it used: its estimates stand."""
         call = self._calls.get(ticket)
-        return call is not None and call.seated
+        if call is None or not call.seated:
+            return self.end(ticket, NOTHING, ABANDONED, now)
+        spent = Spent(fresh=call.ask.input, output=call.ask.output)
+        return self.end(ticket, spent, ABANDONED, now)
+
+    def has(self, ticket: int, serial: int) -> bool:
+        """Whether the call has this very seat."""
+        call = self._calls.get(ticket)
+        return call is not None and call.seated and call.serial == serial
+
+    def waits(self, ticket: int) -> bool:
+        call = self._calls.get(ticket)
+        return call is not None and not call.seated
 
     def observe(self, lane: int, facts: Facts, now: Instant) -> list[Answer]:
         return self._told(self.scheduler.observe(lane, facts, now), now)
 
-    def reclaim(self, ask: AcquireAsk, lane: int, *, begun: bool, now: Instant) -> list[Answer]:
+    def reclaim(self, ask: AcquireAsk, lane: int, serial: int, *, begun: bool, now: Instant) -> list[Answer]:
         """A seat that another arbiter gave: it counts from here on, even beyond the seats that there are."""
         if ask.ticket in self._calls:
             return []
         self.limits.reclaim(_limits_ask(ask), now)
         call = self._calls[ask.ticket] = _Call(ask, now, None)
-        call.seated = True
+        call.seated, call.serial = True, serial
         answers = self._told(self.scheduler.reclaim(_claim(call), lane, now), now)
         return answers + self._told(self.scheduler.begin(ask.ticket, now), now) if begun else answers
 
@@ -152,6 +167,19 @@ class Decider:
         call = self._calls.get(ticket)
         found = self._standing(call) if call else []
         return found[0] if found else None
+
+    def look(self, look: Look, now: Instant) -> tuple[Seen, ...]:
+        """Limits and queues as a key sees them; changes nothing."""
+        return tuple(
+            Seen(
+                self.limits.view(look.key, look.org, model, look.tier, now),
+                self.scheduler.view(model, look.tier, look.org),
+            )
+            for model in look.models
+        )
+
+    def pools(self) -> tuple[PoolView, ...]:
+        return tuple(self.scheduler.pools())
 
     # --- one call ------------------------------------------------------------------------------------------------
     def _arrive(self, call: _Call, now: Instant) -> list[Answer]:
@@ -194,8 +222,9 @@ class Decider:
             if isinstance(decision, Grant):
                 call = self._calls[decision.ticket]
                 call.seated = True
-                seat = decision.ticket, decision.lane, decision.pool, decision.waited, decision.preemptible
-                answers.append(Granted(*seat, call.readings))
+                call.serial += 1
+                seat = decision.lane, decision.pool, decision.waited, decision.preemptible
+                answers.append(Granted(decision.ticket, call.serial, *seat, call.readings))
             elif isinstance(decision, Refusal):
                 call = self._calls.pop(decision.ticket)
                 readings = call.readings

@@ -9,8 +9,9 @@ and then, whatever happens, once: `lease.end(spent, signal)`. See `Lease` for wh
 from typing import Protocol
 
 from puyun.arbiter.lease import Lease
-from puyun.arbiter.message import AcquireAsk, Configuration, Standing
+from puyun.arbiter.message import AcquireAsk, Configuration, Look, Seen, Standing
 from puyun.scheduler.lane import Facts
+from puyun.scheduler.view import PoolView
 
 
 class Arbiter(Protocol):
@@ -26,6 +27,16 @@ class Arbiter(Protocol):
 
     def configure(self, configuration: Configuration) -> None:
         """Lanes and limits from now on; one that is not newer than what is in force changes nothing."""
+        ...
+
+    async def look(self, look: Look) -> tuple[Seen, ...]:
+        """Limits and queues as a key sees them, one for each model asked about. Raises PuyunError 503 where nobody can
+        tell at the moment.
+        """
+        ...
+
+    async def pools(self) -> tuple[PoolView, ...]:
+        """Who uses what. Raises PuyunError 503 where nobody can tell at the moment."""
         ...
 
     async def standing(self, lease: Lease) -> Standing | None:

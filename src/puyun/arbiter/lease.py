@@ -45,6 +45,7 @@ class Lease:
         "pool",
         "preemptible",
         "readings",
+        "serial",
         "standing",
         "waited",
     )
@@ -55,6 +56,7 @@ class Lease:
         self._refusal: BaseException | None = None
         self.ask = ask
         self.lane = 0
+        self.serial = 0
         self.pool = ""
         self.waited = 0
         self.preemptible = False
@@ -100,6 +102,7 @@ class Lease:
     def elsewhere(self, signal: Signal) -> None:
         """The attempt failed before the first byte; `seat` waits for another lane. Nothing if the seat is gone already."""
         if self.lane and not self.over:
+            self._vacate()
             self._desk.elsewhere(self, signal)
 
     def end(self, spent: Spent, signal: Signal) -> None:
@@ -114,19 +117,16 @@ class Lease:
 
     # --- the arbiter's side --------------------------------------------------------------------------------------
     def grant(self, granted: Granted) -> None:
-        self.lane, self.pool = granted.lane, granted.pool
+        self.lane, self.serial, self.pool = granted.lane, granted.serial, granted.pool
         self.waited, self.preemptible = granted.waited, granted.preemptible
         self.readings = granted.readings or self.readings
         self._wake()
 
-    def vacate(self) -> None:
-        """The seat is gone and the call waits again."""
-        self.lane = 0
-        self.begun = False
-
     def preempt(self) -> None:
         """Taken away. The callback comes in a turn of its own: it may close connections, whose ends tell us again."""
-        self.vacate()
+        if not self.lane:
+            return
+        self._vacate()
         if self.on_preempted is not None:
             asyncio.get_running_loop().call_soon(self.on_preempted)
 
@@ -134,6 +134,10 @@ class Lease:
         self.over = True
         self.lane = 0
         self._close(error)
+
+    def _vacate(self) -> None:
+        self.lane = 0
+        self.begun = False
 
     def _close(self, error: BaseException) -> None:
         self._refusal = self._refusal or error

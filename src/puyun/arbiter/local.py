@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable
 
 from puyun.arbiter.decider import Decider
 from puyun.arbiter.lease import Lease
-from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Preempted, Refused, Standing
+from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Look, Preempted, Refused, Seen, Standing
 from puyun.arbiter.refusal import error_for
 from puyun.kit.clock import SECOND, Clock, Instant
 from puyun.scheduler.claim import Signal, Spent
 from puyun.scheduler.lane import Facts
+from puyun.scheduler.view import PoolView
 
 
 class Alarm:
@@ -63,6 +64,12 @@ class Local:
         now = self._clock.now()
         self._deliver(self._decider.configure(configuration, now), now)
 
+    async def look(self, look: Look) -> tuple[Seen, ...]:
+        return self._decider.look(look, self._clock.now())
+
+    async def pools(self) -> tuple[PoolView, ...]:
+        return self._decider.pools()
+
     async def standing(self, lease: Lease) -> Standing | None:
         return self._decider.standing(lease.ask.ticket)
 
@@ -74,7 +81,7 @@ class Local:
     def begin(self, lease: Lease) -> None:
         """Sure at once: nothing can have come between."""
         now = self._clock.now()
-        self._deliver(self._decider.begin(lease.ask.ticket, now), now)
+        self._deliver(self._decider.begin(lease.ask.ticket, lease.serial, now), now)
 
     def progress(self, lease: Lease, output: int) -> None:
         now = self._clock.now()
@@ -82,8 +89,7 @@ class Local:
 
     def elsewhere(self, lease: Lease, signal: Signal) -> None:
         now = self._clock.now()
-        lease.vacate()
-        self._deliver(self._decider.elsewhere(lease.ask.ticket, signal, now), now)
+        self._deliver(self._decider.elsewhere(lease.ask.ticket, lease.serial, signal, now), now)
 
     def end(self, lease: Lease, spent: Spent, signal: Signal) -> None:
         now = self._clock.now()

@@ -6,9 +6,10 @@ Durations are in microseconds. On the wire each is an array that begins with its
 import msgspec
 
 from puyun.catalog.model import Tier
-from puyun.limits.ask import Reading
+from puyun.limits.ask import Reading, Row
 from puyun.limits.rule import Rule
 from puyun.scheduler.lane import LaneSpec
+from puyun.scheduler.view import QueueView
 
 
 class AcquireAsk(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -43,9 +44,12 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True, tag=2):
 
 
 class Granted(msgspec.Struct, frozen=True, array_like=True, tag=32):
-    """A seat at `lane`, after `waited` in all. `preemptible`: it may be taken away until the first byte."""
+    """A seat at `lane`, after `waited` in all. `serial`: the first of this call is 1, so that news which crossed on the
+    way are told apart. `preemptible`: it may be taken away until the first byte.
+    """
 
     ticket: int
+    serial: int
     lane: int
     pool: str
     waited: int
@@ -81,6 +85,22 @@ class Standing(msgspec.Struct, frozen=True, array_like=True, tag=35):
     ticket: int
     position: int
     wait: int
+
+
+class Look(msgspec.Struct, frozen=True, array_like=True, tag=15):
+    """What a key may do at a tier, for each of these models."""
+
+    org: int
+    key: int
+    tier: Tier
+    models: tuple[int, ...]
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """One model of a `Look`: its limits, and its queue."""
+
+    limits: tuple[Row, ...]
+    queue: QueueView
 
 
 Answer = Granted | Refused | Preempted | Standing
