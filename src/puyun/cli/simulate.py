@@ -9,6 +9,7 @@ import typer
 from puyun.cli import output
 from puyun.cli.failure import usage
 from puyun.cli.opening import Json
+from puyun.cli.simulate_tiers import tiers
 
 simulate_app = typer.Typer(
     name="simulate", help="Try the rules on recorded or made-up traffic.", no_args_is_help=True, rich_markup_mode=None
@@ -25,11 +26,6 @@ COLUMNS = {
     "false_402": "wrongly refused",
     "absorbed": "absorbed",
 }
-
-
-@simulate_app.callback()
-def group() -> None:
-    """Keep it a group, however few commands it has."""
 
 
 @simulate_app.command()
@@ -65,6 +61,9 @@ def holds(
         output.emit_json(rows)
     else:
         output.table([_shown(row) for row in rows], COLUMNS)
+
+
+simulate_app.command()(tiers)
 
 
 def _shown(row: Mapping[str, int | str]) -> dict[str, object]:

@@ -45,7 +45,7 @@ def test_every_command_and_option_is_documented() -> None:
 
 
 def test_every_command_that_opens_a_database_takes_data_and_config() -> None:
-    simulations = {"puyun simulate holds"}
+    simulations = {"puyun simulate holds", "puyun simulate tiers"}
     without = {"puyun mock-upstream", "puyun bench", "puyun catalog import-prices"} | simulations
     for command, options in commands().items():
         assert ({"--data", "--config"} <= set(options)) == (command not in without), command

@@ -13,6 +13,9 @@ MILLION = 1_000_000
 BINS = 96
 """Points of a plot over time."""
 
+SMOOTH = 12
+"""Points before and with it that Jain's index is of: organizations are served by turns, not all at once."""
+
 PARTS = (*range(0, 1_000, 20), 985, 990, 995, 999, 1_000)
 """Of a thousand: where a distribution is drawn."""
 
@@ -216,6 +219,14 @@ def _series(log: Log, tier: Tier) -> Series:
         tier=tier,
         wait_p99=[quantile(each, 990) if each else None for each in ordered],
         seats_ppm=[each * MILLION // room for each in seats],
-        jain_ppm=[jain_ppm(each[org] // weights.get(org, 1) for org in orgs) if each else None for each in served],
+        jain_ppm=[_lately(served[max(place + 1 - SMOOTH, 0) : place + 1], orgs, weights) for place in range(BINS)],
         waits=[quantile(after, part) for part in PARTS],
     )
+
+
+def _lately(served: Sequence[Counter[int]], orgs: Sequence[int], weights: Mapping[int, int]) -> int | None:
+    """Jain's index of what was served in a few points; None where nothing was."""
+    whole: Counter[int] = Counter()
+    for each in served:
+        whole.update(each)
+    return jain_ppm(whole[org] // weights.get(org, 1) for org in orgs) if whole else None
