@@ -57,7 +57,7 @@ class Policy:
         return self._changes[place] if place < len(self._changes) else None
 
     def effective(self, key: int, org: int, model: int, tier: Tier, now: Instant) -> dict[Metric, tuple[Rule, ...]]:
-        """The rules in force, by metric, their bursts filled in.
+        """The rules in force, by metric and in the order of Metric, their bursts filled in.
 
         The first is the most specific: key before organization × model, organization, tier × model, tier. A wider
         rule of the organization or its tier follows only where it allows as much or more, for then the more specific
@@ -67,13 +67,13 @@ class Policy:
         chains: defaultdict[Metric, list[Rule]] = defaultdict(list)
         for rule in self._chain(key, org, name, tier, now):
             chains[rule.metric].append(rule)
-        return {metric: _in_force(chain) for metric, chain in chains.items()}
+        return {metric: _in_force(chains[metric]) for metric in Metric if metric in chains}
 
     def of_address(self, now: Instant) -> dict[Metric, Rule]:
         """The rates of every single network address."""
         active = [rule for rule in self._addresses if rule.metric not in AT_A_TIME and _active(rule, now)]
         found = {rule.metric: rule for rule in sorted(active, key=lambda rule: rule.id)}
-        return {metric: _with_burst(rule, (rule,)) for metric, rule in found.items()}
+        return {metric: _with_burst(found[metric], ()) for metric in Metric if metric in found}
 
     def _chain(self, key: int, org: int, model: str, tier: Tier, now: Instant) -> Iterator[Rule]:
         """Rules that apply, the most specific first."""
