@@ -60,12 +60,12 @@ class Rate:
         self.tat = at * self.amount + used
 
     def add(self, units: int, now: Instant) -> None:
-        """Count more, or less. Nothing is ever less than unused, and a debt is at most one capacity."""
+        """Count more, or less. A debt is at most one capacity; less than nothing used is nothing used."""
         used = self.backlog(now)
         wanted = used + units * self.window
         if units > 0:
             wanted = min(wanted, max(used, 2 * self.capacity))
-        self.tat = now * self.amount + max(wanted, 0)
+        self.tat = now * self.amount + wanted
 
     def idle(self, now: Instant) -> bool:
         """As good as new."""

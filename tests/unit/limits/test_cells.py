@@ -39,6 +39,18 @@ def test_open_calls_and_what_is_still_used_are_not_forgotten() -> None:
     assert rows["itpm"] == 20  # at most a second burst
 
 
+def test_who_is_gone_is_forgotten_under_new_rules_too() -> None:
+    limits = Limits(policy(BOOK))
+    for org in range(1, 200):
+        call(limits, org, 0, ends=False)
+    limits.configure(policy(BOOK), at(1))
+    for org in range(1, 200):
+        limits.release(org, at(1))
+    for org in range(200, 800):
+        call(limits, org, org)
+    assert len(limits._cells) < 100
+
+
 def test_addresses_without_end_are_bounded_though_none_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cells, "ENTRIES_MAX", 100)
     limits = Limits(policy(BOOK))

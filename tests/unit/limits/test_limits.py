@@ -99,6 +99,14 @@ DIALOGUES = {
         30 ask 2 | passed
         """,
     ),
+    "to the microsecond": (
+        "org 7 rpm 1 burst 1",
+        """
+        0 ask 1 | passed
+        59.999999 ask 2 | over organization rpm 1/1 1e-06
+        60 ask 2 | passed
+        """,
+    ),
     "what is larger than the limit never passes": (
         "org 7 itpm 600 burst 60",
         """
@@ -306,6 +314,16 @@ DIALOGUES = {
         2 ask 4 | over organization rpm 1/60 1
         2 void 3 | -
         2 ask 4 | passed
+        """,
+    ),
+    "kept back for longer than a debt may be, and then a debt": (
+        "org 7 otpm 60 burst 1",
+        """
+        0 ask 1 out=1 | passed
+        0 ask 2 out=1 patience=9 | passed after 1
+        0 ask 3 out=1 patience=9 | passed after 2
+        0 correct 1 0 2 | -
+        0 view | otpm 3+0
         """,
     ),
     "patience is no help against what never passes, or against a crowd": (
