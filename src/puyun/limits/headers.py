@@ -27,7 +27,7 @@ _ANTHROPIC = {
     "output-tokens": frozenset({Metric.OTPM}),
 }
 
-_UNITS = {metric: ';qu="tokens"' for metric in TOKENS} | {Metric.IN_FLIGHT: ';qu="concurrent-requests"'}
+_UNITS = dict.fromkeys(TOKENS, ';qu="tokens"') | {Metric.IN_FLIGHT: ';qu="concurrent-requests"'}
 """What the draft counts unless it is told otherwise is requests."""
 
 
