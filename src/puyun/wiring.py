@@ -43,6 +43,7 @@ from puyun.storage import migrate
 from puyun.storage.engine import open_engine
 from puyun.storage.ledger.opening import open_store, take_owner
 from puyun.storage.ledger.writer import LedgerWriter
+from puyun.storage.money.refunds import refund_unrecorded
 from puyun.storage.reports.signatures import Signer
 from puyun.supervisor import listening
 from puyun.supervisor.child import Role
@@ -248,7 +249,8 @@ class _Process:
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        ledger = LedgerWriter(self._store, self._clock, loop)
+        give_back = functools.partial(refund_unrecorded, self._engine, self._clock)
+        ledger = LedgerWriter(self._store, self._clock, loop, give_back)
         ledger.start()
         upstream = self._settings.upstream
         connector = Connector(

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
-from psycopg.abc import Buffer
+from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import Loader
 from sqlalchemy import Connection, Engine, Table, create_engine, event, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -57,6 +57,11 @@ _KEEPALIVE: dict[str, Any] = {
     "application_name": "puyun",
 }
 """A machine that is gone is noticed on both ends within half a minute."""
+
+ANSWER_SECONDS = 6
+"""How long a server may take for an answer on the hot path; longer than it may take for a statement there."""
+
+Answer = TypeVar("Answer")
 
 _BEGIN = {
     ("sqlite", "write"): "BEGIN IMMEDIATE",
@@ -140,9 +145,26 @@ def connect_sqlite(path: Path, *, cached_statements: int = 128) -> sqlite3.Conne
     return connection
 
 
-def connect_postgres(url: str, **settings: str) -> psycopg.Connection:
+class Impatient(psycopg.Connection[Any]):
+    """A connection that is lost once its server has said nothing for ANSWER_SECONDS: a process that was stopped, a
+    network that swallows. The kernel would notice the latter in minutes, and the former never.
+    """
+
+    def wait(self, gen: PQGen[Answer], interval: float = 0.1, timeout: float | None = None) -> Answer:
+        """As of psycopg's connection, with an end. Raises psycopg.OperationalError; then it is closed."""
+        try:
+            return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - what `wait` is documented to raise
+            self.close()
+            text = f"the server has not answered for {ANSWER_SECONDS} seconds"
+            raise psycopg.OperationalError(text) from None
+
+
+def connect_postgres(
+    url: str, kind: type[psycopg.Connection[Any]] = psycopg.Connection, **settings: str
+) -> psycopg.Connection[Any]:
     """A driver connection; transactions are begun by hand. `settings` are the server's, for this session."""
-    connection = psycopg.connect(url, autocommit=True, **_KEEPALIVE)
+    connection = kind.connect(url, autocommit=True, **_KEEPALIVE)
     connection.adapters.register_loader("numeric", _Whole)
     if settings:
         connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()).encode())

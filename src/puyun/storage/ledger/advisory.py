@@ -12,7 +12,7 @@ import psycopg
 
 from puyun.kit.clock import Clock
 from puyun.kit.ids import SLOTS
-from puyun.storage.engine import LOCKS, connect_postgres
+from puyun.storage.engine import LOCKS, Impatient, connect_postgres
 from puyun.storage.ledger.owner import TooManyProcessesError
 from puyun.storage.ledger.store import StoreUnavailableError
 from puyun.storage.sql import statements
@@ -91,7 +91,7 @@ class PostgresOwner:
     def _connect(self) -> psycopg.Connection:
         self._silent = {}
         try:
-            return connect_postgres(self._url, statement_timeout="5s")
+            return connect_postgres(self._url, Impatient, statement_timeout="5s")
         except psycopg.OperationalError as error:
             raise StoreUnavailableError(str(error)) from error
 

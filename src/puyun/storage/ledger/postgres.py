@@ -14,7 +14,7 @@ from psycopg.pq import TransactionStatus
 from puyun.kit.clock import Clock
 from puyun.ledger.book import Book
 from puyun.ledger.command import Outcome
-from puyun.storage.engine import connect_postgres
+from puyun.storage.engine import Impatient, connect_postgres
 from puyun.storage.ledger.batch import Batch, Changes, Row, book_of, crashed
 from puyun.storage.ledger.store import BATCH_MAX, WRITTEN, Ask, StoreUnavailableError
 from puyun.storage.sql import statements, with_arrays
@@ -22,6 +22,7 @@ from puyun.system import crash
 
 SESSION = {
     "statement_timeout": "5s",
+    "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "5s",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
@@ -157,7 +158,7 @@ class PostgresLedger:
     def _connection(self) -> psycopg.Connection:
         if self._opened is None:
             try:
-                self._opened = connect_postgres(self._url, **SESSION)
+                self._opened = connect_postgres(self._url, Impatient, **SESSION)
             except _UNAVAILABLE as error:
                 raise StoreUnavailableError(str(error)) from error
         return self._opened

@@ -7,13 +7,13 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 import msgspec
 
 from puyun.kit.clock import SECOND, Clock, Instant
-from puyun.ledger.command import Grow, Hold, Outcome
+from puyun.ledger.command import Grow, Hold, Outcome, Settled
 from puyun.ledger.hold import Status
 from puyun.metering.record import UsageRecord
 from puyun.storage.ledger.batch import void
@@ -24,6 +24,13 @@ SETTLE_PATIENCE = 10 * SECOND
 """How long a settle is tried again while the database cannot be written; then the call is free (policy 17)."""
 
 RETRY_SECONDS = 0.2
+
+UNRECORDED = "unrecorded"
+"""Why a call is free whose settle ran out of time."""
+
+STALL = SECOND
+"""Where the database took longer than this to fail, those who queued meanwhile have waited enough: trying for each
+batch of them anew would make the last wait for minutes."""
 
 _QUEUED: dict[type, str] = {Hold: "hold-queued", Grow: "grow-queued", UsageRecord: "settle-queued"}
 _COMMITTED: dict[type, str] = {Hold: "hold-committed", Grow: "grow-committed", UsageRecord: "settle-committed"}
@@ -42,8 +49,12 @@ _Waiting = tuple[Ask, "asyncio.Future[Outcome] | None"]
 class LedgerWriter:
     """One per process. `ask` is called on the event loop's thread only. Its queue is bounded by the calls in flight."""
 
-    def __init__(self, store: LedgerStore, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, store: LedgerStore, clock: Clock, loop: asyncio.AbstractEventLoop, give_back: Callable[[int, int], None]
+    ) -> None:
+        """`give_back(org, call)` refunds a call whose caller was told that it failed, or raises StoreUnavailableError."""
         self._store = store
+        self._give_back = give_back
         self._clock = clock
         self._loop = loop
         self._queue: deque[_Waiting] = deque()
@@ -107,12 +118,16 @@ class LedgerWriter:
 
     def _commit(self, batch: list[_Waiting]) -> None:
         """One broken command must not end the thread: without it no call can be paid."""
+        began = self._clock.now()
         try:
             outcomes: Sequence[Outcome | None] = self._store.commit([ask for ask, _ in batch])
             self._failing_since = None
             crash.reached_by(_COMMITTED, (ask for ask, _ in batch))
+            self._undo(batch, outcomes)
         except StoreUnavailableError as error:
-            batch = self._give_up_on(batch, unknown=error.unknown)
+            late = self._queued() if self._clock.now() - began >= STALL else []
+            late = self._give_up_on(late, began, unknown=False)
+            batch = [*self._give_up_on(batch, began, unknown=error.unknown), *late]
             outcomes = [None] * len(batch)
         except Exception:
             if len(batch) > 1:  # one broken command must not fail the others
@@ -125,15 +140,34 @@ class LedgerWriter:
         if batch:
             self._loop.call_soon_threadsafe(_deliver, batch, outcomes)
 
-    def _give_up_on(self, batch: list[_Waiting], *, unknown: bool) -> list[_Waiting]:
-        """What fails now. Settles that still have time go back to the head of the queue, in order; of a settle that
-        ran out of time the caller hears now, and a void takes its place until the database is back. So does one for
-        each hold that may have been written after all.
+    def _undo(self, batch: list[_Waiting], outcomes: Sequence[Outcome | None]) -> None:
+        """A settle that was lost at the commit may be found written when its void comes, long after its caller was told
+        that the call failed. Such a call is not paid: what it took goes back.
         """
-        now = self._clock.now()
+        for (ask, future), outcome in zip(batch, outcomes, strict=True):
+            void = future is None and isinstance(ask, UsageRecord) and ask.error == UNRECORDED
+            if void and isinstance(outcome, Settled) and outcome.charge:
+                try:
+                    self._give_back(ask.org, ask.call)
+                except StoreUnavailableError as error:
+                    log.warning("give_back_failed", extra={"org": ask.org, "call": ask.call, "why": str(error)})
+                    self._queue.append((ask, None))
+                    threading.Event().wait(RETRY_SECONDS)
+
+    def _queued(self) -> list[_Waiting]:
+        """Everybody who waits now; others may come meanwhile, and wait for the next batch."""
+        return [self._queue.popleft() for _ in range(len(self._queue))]
+
+    def _give_up_on(self, batch: list[_Waiting], began: Instant, *, unknown: bool) -> list[_Waiting]:
+        """What fails now, of a batch that was begun at `began`.
+
+        Settles that still have time go back to the head of the queue, in order; of a settle that ran out of time the
+        caller hears now, and a void takes its place until the database is back. So does one for each hold that may
+        have been written after all.
+        """
         if self._failing_since is None:
-            self._failing_since = now
-        out_of_time = now - self._failing_since >= SETTLE_PATIENCE
+            self._failing_since = began
+        out_of_time = self._clock.now() - self._failing_since >= SETTLE_PATIENCE
         failed: list[_Waiting] = []
         again: list[_Waiting] = []
         for ask, future in batch:
@@ -158,7 +192,7 @@ def _voids(failed: list[_Waiting]) -> list[_Waiting]:
 
 
 def _unrecorded(record: UsageRecord) -> UsageRecord:
-    return msgspec.structs.replace(record, status=Status.FAILED, exact=0, error="unrecorded")
+    return msgspec.structs.replace(record, status=Status.FAILED, exact=0, error=UNRECORDED)
 
 
 def _deliver(batch: list[_Waiting], outcomes: Sequence[Outcome | None]) -> None:

@@ -1,18 +1,26 @@
 """Giving back what a call was charged: refunds and price corrections."""
 
-import msgspec
-from sqlalchemy import Connection, func, insert, select
+import logging
 
-from puyun.kit.clock import Instant
+import msgspec
+from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from puyun.kit.clock import Clock, Instant
+from puyun.kit.errors import PuyunError
 from puyun.kit.ids import request_id
 from puyun.ledger import giveback
 from puyun.ledger.command import Act, Post, Posted, Refused
 from puyun.ledger.giveback import Charged
 from puyun.ledger.posting import effect
 from puyun.storage import schema
+from puyun.storage.engine import writing
 from puyun.storage.ledger.codes import TIER_NAME
+from puyun.storage.ledger.store import StoreUnavailableError
 from puyun.storage.money import tables
 from puyun.storage.money.posting import locked, perform, posted, read, refusal, reused, unknown
+
+log = logging.getLogger("puyun.refunds")
 
 _REFUND = tables.refund
 _JOURNAL = schema.journal
@@ -42,6 +50,21 @@ def refund_call(connection: Connection, org: int, call: int, amount: int | None,
     charged = load_charged(connection, org, call)
     kept = msgspec.structs.replace(act, ref=ref)
     return _give_back(connection, call, giveback.refund(charged, charged.left if amount is None else amount, kept), now)
+
+
+def refund_unrecorded(engine: Engine, clock: Clock, org: int, call: int) -> None:
+    """Give back the charge of a call that was found written after its caller had been told that it failed.
+
+    Raises StoreUnavailableError.
+    """
+    act = Act("unrecorded", by="puyun", why="The answer was not completed: its charge was not known to be written.")
+    try:
+        with writing(engine) as connection:
+            refund_call(connection, org, call, None, act=act, now=clock.now())
+    except SQLAlchemyError as error:
+        raise StoreUnavailableError(str(error.__cause__ or error)) from error
+    except PuyunError as refused:
+        log.exception("give_back_refused", extra={"request": request_id(org, call), "why": refused.code})
 
 
 def correct_call(connection: Connection, org: int, call: int, should: int, *, act: Act, now: Instant) -> Posted:

@@ -14,7 +14,7 @@ from puyun.storage.ledger import postgres, writer as module
 from puyun.storage.ledger.opening import open_store
 from puyun.storage.ledger.sqlite import SqliteLedger
 from puyun.storage.ledger.store import BATCH_MAX, Ask, StoreUnavailableError
-from puyun.storage.ledger.writer import SETTLE_PATIENCE, LedgerUnavailableError, LedgerWriter
+from puyun.storage.ledger.writer import SETTLE_PATIENCE, STALL, LedgerUnavailableError, LedgerWriter
 
 ORG = 7
 PATIENCE = 20.0
@@ -28,11 +28,14 @@ class CountingStore:
         self.owner = 1
         self.batches: list[int] = []
         self.unknown = False
+        self.slow = 0
+        self._clock = clock
         if isinstance(self._store, SqliteLedger):
             self._store._connection.execute("PRAGMA busy_timeout = 20")
 
     def commit(self, asks: Sequence[Ask]) -> list[Outcome]:
         self.batches.append(len(asks))
+        self._clock.advance(self.slow)
         outcomes = self._store.commit(asks)
         if self.unknown:
             self.unknown = False
@@ -53,8 +56,16 @@ class Stage:
         self.till = till
         self.clock = ManualClock(NOON)
         self.store = CountingStore(till.database, self.clock)
-        self.writer = LedgerWriter(self.store, self.clock, loop)
+        self.given_back: list[tuple[int, int]] = []
+        self.away = 0
+        self.writer = LedgerWriter(self.store, self.clock, loop, self.give_back)
         self.writer.start()
+
+    def give_back(self, org: int, call: int) -> None:
+        if self.away:
+            self.away -= 1
+            raise StoreUnavailableError("not yet")
+        self.given_back.append((org, call))
 
     async def seen(self, what: Callable[[], bool]) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -292,6 +303,48 @@ def test_a_settle_of_unknown_fate_is_asked_again_and_charged_once(till: Till) ->
         stage.store.unknown = True
         assert await stage.writer.ask(record(ORG, call, 4)) == Settled(4, 0, 996, 1)
         assert till.everything(ORG)["wallet"] == [(996, 0, 0, 1)]
+        await stage.writer.stop()
+
+    asyncio.run(run())
+
+
+def test_a_settle_that_is_found_written_after_its_caller_heard_that_it_failed_goes_back(till: Till) -> None:
+    """Its connection was lost at the commit, and the database for longer than a caller is kept waiting."""
+
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        call, other = till.call(), till.call()
+        await asyncio.gather(*(stage.writer.ask(hold(ORG, one, 10)) for one in (call, other)))
+        stage.store.unknown, stage.store.slow, stage.away = True, SETTLE_PATIENCE, 2
+        with pytest.raises(LedgerUnavailableError):
+            await stage.writer.ask(record(ORG, call, 4))
+        stage.store.slow = 0
+        await stage.seen(lambda: bool(stage.given_back))
+        assert await stage.writer.ask(record(ORG, other, 1)) == Settled(1, 0, 995, 2)
+        assert stage.given_back == [(ORG, call)]
+        await stage.writer.stop()
+
+    asyncio.run(run())
+
+
+def test_who_queued_while_the_database_stalled_is_not_kept_for_another_try(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        call = till.call()
+        await stage.writer.ask(hold(ORG, call, 10))
+        blocker = stage.block()
+        stage.store.slow = STALL
+        before = len(stage.store.batches)
+        waiting = [stage.writer.ask(hold(ORG, till.call(), 1)) for _ in range(BATCH_MAX * 20)]
+        settle = stage.writer.ask(record(ORG, call, 4))
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {LedgerUnavailableError}
+        assert len(stage.store.batches) - before < 4
+        assert not settle.done()
+        stage.store.slow = 0
+        blocker.execute("ROLLBACK")
+        blocker.close()
+        assert await settle == Settled(4, 0, 996, 1)
         await stage.writer.stop()
 
     asyncio.run(run())

@@ -9,7 +9,7 @@ from puyun.kit.money import NANO
 from puyun.ledger.command import Act
 from puyun.metering.usage import Usage
 from puyun.storage.engine import writing
-from puyun.storage.money.refunds import correct_call, list_refunds, load_charged, refund_call
+from puyun.storage.money.refunds import correct_call, list_refunds, load_charged, refund_call, refund_unrecorded
 
 CHARGE = 3_500_000
 """Of it 1 000 000 is bonus: 1000 input tokens at 2.50 and 100 output tokens at 10.00."""
@@ -82,3 +82,17 @@ def test_another_s_call_is_not_found(engine: Engine, call: int) -> None:
                 refund_call(connection, org, number, None, act=why("x"), now=NOON)
             assert refused.value.status == 404
     assert request_id(7, call).startswith("req_")
+
+
+def test_what_was_found_written_too_late_goes_back_once(shop: Shop, call: int, caplog) -> None:
+    before = wallet(shop.engine)
+    for _ in range(2):
+        refund_unrecorded(shop.engine, shop.clock, 7, call)
+    after = wallet(shop.engine)
+    assert (after.paid - before.paid, after.bonus - before.bonus) == (CHARGE - 1_000_000, 1_000_000)
+    with writing(shop.engine) as connection:
+        (row,) = list_refunds(connection, 7, call)
+    assert "not completed" in row.note
+    assert findings(shop.engine) == []
+    refund_unrecorded(shop.engine, shop.clock, 7, call + 1)
+    assert [(record.message, record.why) for record in caplog.records] == [("give_back_refused", "call_not_found")]
