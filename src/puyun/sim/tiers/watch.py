@@ -79,7 +79,8 @@ class Watch:
                 self._borrowing[lane] += change
 
     def _of(self, call: Call) -> tuple[int, ...]:
-        return self._sources[call.source].lanes or tuple(self._lanes)
+        lanes = () if self._pooled else self._sources[call.source].lanes
+        return lanes or tuple(self._lanes)
 
     def _may(self, call: Call, lane: int) -> bool:
         upstream = self._lanes[lane]
