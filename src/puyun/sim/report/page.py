@@ -23,6 +23,7 @@ def page(report: Report, *, style: str, source: str = "") -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters.update(time=time, share=share, number="{:,}".format)
     return environment.get_template("tiers.html").render(
@@ -41,4 +42,5 @@ def time(microseconds: int) -> str:
 
 
 def share(ppm: int) -> str:
-    return "100 %" if ppm == 1_000_000 else f"{ppm / 10_000:.1f} %"
+    """Rounded down: all but one is not all."""
+    return "100 %" if ppm == 1_000_000 else f"{ppm // 1_000 / 10:.1f} %"

@@ -30,15 +30,17 @@ class Watch:
         """By key, when its newest call that was given a seat had asked."""
 
     def look(self, now: int) -> None:
-        """After an event and all that was decided on it."""
+        """After an event and all that was decided on it; at most one violation each time."""
         for lane in self._told:
             free = self._free[lane]
             if free > 0 and self._waiting[lane]:
                 self._found(f"at {now}: {free} seats of lane {lane} are free, {self._waiting[lane]} calls wait for one")
-            elif free > DEFAULTS.kept_back and self._borrowing[lane]:
+                return
+            if free > DEFAULTS.kept_back and self._borrowing[lane]:
                 self._found(
                     f"at {now}: {free} seats of lane {lane} lie idle, {self._borrowing[lane]} calls would borrow"
                 )
+                return
 
     def waits(self, call: Call) -> None:
         self._count(call, 1)
