@@ -50,6 +50,26 @@ class Scope(StrEnum):
     TIER = "tier"
 
 
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose calls a rule is for: every network address, a key's, an organization's, or those of everybody at a tier."""
+
+    org: int | None = None
+    key: int | None = None
+    tier: Tier | None = None
+    """With an organization or a key: only their calls at this tier."""
+    model: str | None = None
+
+    @property
+    def scope(self) -> Scope:
+        if self.key is not None:
+            return Scope.KEY
+        if self.org is not None:
+            return Scope.ORGANIZATION if self.model is None else Scope.ORGANIZATION_MODEL
+        if self.tier is not None:
+            return Scope.TIER if self.model is None else Scope.TIER_MODEL
+        return Scope.IP
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One limit as somebody set it. It is in force from `starts` until just before `ends` (None: always)."""
 

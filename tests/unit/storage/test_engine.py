@@ -50,14 +50,14 @@ def test_an_act_that_fails_leaves_nothing(engine: Engine) -> None:
     with pytest.raises(KeyError):
         act()
     with reading(engine) as connection:
-        assert revisions(connection) == {"catalog": 0, "identity": 0}
+        assert revisions(connection) == {"catalog": 0, "identity": 0, "limits": 0}
 
 
 def test_a_bump_is_seen_by_the_next_reader(engine: Engine) -> None:
     with writing(engine) as connection:
         assert [bump(connection, "catalog"), bump(connection, "catalog")] == [1, 2]
     with reading(engine) as connection:
-        assert revisions(connection) == {"catalog": 2, "identity": 0}
+        assert revisions(connection) == {"catalog": 2, "identity": 0, "limits": 0}
 
 
 def test_a_reader_keeps_its_view_while_others_write(engine: Engine) -> None:
