@@ -9,7 +9,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from puyun.arbiter.message import AcquireAsk, Granted, Standing
+from puyun.arbiter.message import AcquireAsk, Answer, Granted, Preempted, Refused, Standing
+from puyun.arbiter.refusal import error_for
+from puyun.kit.clock import Instant
 from puyun.limits.ask import Reading
 from puyun.scheduler.claim import Signal, Spent
 
@@ -22,7 +24,7 @@ class Desk(Protocol):
         ...
 
     def progress(self, lease: "Lease", output: int) -> None: ...
-    def elsewhere(self, lease: "Lease", signal: Signal) -> None: ...
+    def elsewhere(self, lease: "Lease", lane: int, signal: Signal) -> None: ...
     def end(self, lease: "Lease", spent: Spent, signal: Signal) -> None: ...
 
 
@@ -38,6 +40,7 @@ class Lease:
         "_refusal",
         "_waiter",
         "ask",
+        "asked",
         "begun",
         "lane",
         "on_preempted",
@@ -50,11 +53,12 @@ class Lease:
         "waited",
     )
 
-    def __init__(self, desk: Desk, ask: AcquireAsk) -> None:
+    def __init__(self, desk: Desk, ask: AcquireAsk, now: Instant) -> None:
         self._desk = desk
         self._waiter: asyncio.Future[None] | None = None
         self._refusal: BaseException | None = None
         self.ask = ask
+        self.asked = now
         self.lane = 0
         self.serial = 0
         self.pool = ""
@@ -102,8 +106,9 @@ class Lease:
     def elsewhere(self, signal: Signal) -> None:
         """The attempt failed before the first byte; `seat` waits for another lane. Nothing if the seat is gone already."""
         if self.lane and not self.over:
+            lane = self.lane
             self._vacate()
-            self._desk.elsewhere(self, signal)
+            self._desk.elsewhere(self, lane, signal)
 
     def end(self, spent: Spent, signal: Signal) -> None:
         """The call is over: the seat back, or the place in the queue. Repeating it changes nothing."""
@@ -114,6 +119,10 @@ class Lease:
     def give_up(self, error: BaseException) -> None:
         """The client is gone: whoever waits in `seat`, now or later, gets this error. `end` is still to come."""
         self._close(error)
+
+    def waited_at(self, now: Instant) -> int:
+        """Microseconds since the call first asked."""
+        return now - self.asked + self.ask.waited
 
     # --- the arbiter's side --------------------------------------------------------------------------------------
     def grant(self, granted: Granted) -> None:
@@ -146,3 +155,19 @@ class Lease:
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+def hand_over(answer: Answer, leases: dict[int, Lease]) -> None:
+    """An answer to its lease; one that is refused is forgotten. Nothing where the call has ended meanwhile."""
+    lease = leases.get(answer.ticket)
+    if lease is None:
+        return
+    if isinstance(answer, Granted):
+        lease.grant(answer)
+    elif isinstance(answer, Refused):
+        del leases[answer.ticket]
+        lease.refuse(error_for(answer, lease.ask.tier))
+    elif isinstance(answer, Preempted):
+        lease.preempt()
+    else:
+        lease.standing = answer

@@ -1,44 +1,16 @@
 """The arbiter of a process that is alone: the decider itself, and one timer of the event loop."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
+from puyun.arbiter.alarm import Alarm
 from puyun.arbiter.decider import Decider
-from puyun.arbiter.lease import Lease
-from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Look, Preempted, Refused, Seen, Standing
-from puyun.arbiter.refusal import error_for
-from puyun.kit.clock import SECOND, Clock, Instant
+from puyun.arbiter.lease import Lease, hand_over
+from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Look, Seen, Standing
+from puyun.kit.clock import Clock, Instant
 from puyun.scheduler.claim import Signal, Spent
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.view import PoolView
-
-
-class Alarm:
-    """One timer that follows a decider's `next_wake`; it is set anew only when that comes earlier than it is set for."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, ring: Callable[[Instant], None]) -> None:
-        self._loop = loop
-        self._clock = clock
-        self._ring = ring
-        self._at: Instant | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def follow(self, at: Instant | None, now: Instant) -> None:
-        """Ring at `at`. One that is set for earlier rings in vain and is then set anew: that is cheaper than two heaps."""
-        if at is None or (self._at is not None and self._at <= at):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._at = at
-        self._timer = self._loop.call_later(max(at - now, 0) / SECOND, self._fire)
-
-    def cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _fire(self) -> None:
-        self._at = self._timer = None
-        self._ring(self._clock.now())
 
 
 class Local:
@@ -51,8 +23,8 @@ class Local:
         self._alarm = Alarm(loop, clock, self._wake)
 
     def acquire(self, ask: AcquireAsk) -> Lease:
-        lease = self._leases[ask.ticket] = Lease(self, ask)
         now = self._clock.now()
+        lease = self._leases[ask.ticket] = Lease(self, ask, now)
         self._deliver(self._decider.acquire(ask, now), now)
         return lease
 
@@ -87,7 +59,7 @@ class Local:
         now = self._clock.now()
         self._deliver(self._decider.progress(lease.ask.ticket, output, now), now)
 
-    def elsewhere(self, lease: Lease, signal: Signal) -> None:
+    def elsewhere(self, lease: Lease, lane: int, signal: Signal) -> None:  # noqa: ARG002 - the decider knows it
         now = self._clock.now()
         self._deliver(self._decider.elsewhere(lease.ask.ticket, lease.serial, signal, now), now)
 
@@ -105,19 +77,3 @@ class Local:
         for answer in answers:
             hand_over(answer, self._leases)
         self._alarm.follow(self._decider.next_wake, now)
-
-
-def hand_over(answer: Answer, leases: dict[int, Lease]) -> None:
-    """An answer to its lease; one that is refused is forgotten. Nothing where the call has ended meanwhile."""
-    lease = leases.get(answer.ticket)
-    if lease is None:
-        return
-    if isinstance(answer, Granted):
-        lease.grant(answer)
-    elif isinstance(answer, Refused):
-        del leases[answer.ticket]
-        lease.refuse(error_for(answer, lease.ask.tier))
-    elif isinstance(answer, Preempted):
-        lease.preempt()
-    else:
-        lease.standing = answer

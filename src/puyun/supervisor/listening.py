@@ -33,6 +33,17 @@ def open_shared(reserved: Sequence[socket.socket]) -> list[socket.socket]:
     return [_bound(place.family, place.getsockname(), shared=True) for place in reserved]
 
 
+def listen_locally(path: str) -> socket.socket:
+    """A socket in the file system that listens already, so that whoever connects waits for the one that will accept.
+
+    Raises OSError.
+    """
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    made.bind(path)
+    made.listen(BACKLOG)
+    return made
+
+
 def release(sockets: Sequence[socket.socket]) -> None:
     for place in sockets:
         place.close()

@@ -1,21 +1,16 @@
-"""The composition root: settings in, running processes out. The only place that knows every part.
-
-One worker is one process. Several are forked by a supervisor from a parent that has prepared the database; the first of
-them does what is done once for all, and the embedded model has a process of its own.
-"""
+"""One gateway process: everything that serves calls and pages, put together."""
 
 import asyncio
 import functools
 import gc
-import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_network
 from types import FrameType
+from typing import Protocol
 
-import msgspec
 import uvicorn
 import uvloop
 from sqlalchemy import Engine
@@ -23,6 +18,8 @@ from sqlalchemy import Engine
 from puyun.admin.app import admin_face
 from puyun.api.access import ApiDeps
 from puyun.api.app import create_api
+from puyun.arbiter.local import Local
+from puyun.arbiter.remote.client import Client
 from puyun.config import Settings, networks
 from puyun.demo import Demonstration, Moved
 from puyun.egress.connect import Connector
@@ -35,55 +32,47 @@ from puyun.jobs.refresh import Refresh
 from puyun.jobs.seal import Sealing
 from puyun.jobs.stalls import Stalls
 from puyun.jobs.sweep import OrphanSweep, sweep_connections
-from puyun.kit.errors import Blame, PuyunError
+from puyun.kit.clock import Clock
 from puyun.kit.ids import CallSequence
-from puyun.localmodel.supervisor import Endpoint
 from puyun.portal.app import PageDeps, create_pages
-from puyun.storage import migrate
-from puyun.storage.engine import open_engine
 from puyun.storage.ledger.opening import open_store, take_owner
 from puyun.storage.ledger.writer import LedgerWriter
 from puyun.storage.money.refunds import refund_unrecorded
 from puyun.storage.reports.signatures import Signer
-from puyun.supervisor import listening
-from puyun.supervisor.child import Role
-from puyun.supervisor.link import Link
-from puyun.supervisor.supervisor import READY, Supervisor
 from puyun.system import crash
-from puyun.system.clock import SystemClock
-from puyun.telemetry import log
 
 IDLE_SECONDS = 75
 
 GC_THRESHOLD = 10_000
 """Allocations between two looks for garbage cycles. A call makes none, so looking 15 times as often finds nothing more."""
 
-MODEL = "model"
-"""The child that runs the embedded model; what it says is where that is."""
 
-GRACE = 10.0
-"""Seconds a child has to end once there is nothing more to wait for."""
+class Place(Protocol):
+    """Where a gateway process stands: alone, or as one of several workers."""
+
+    first: bool
+    """Whether it does what is done once, however many there are."""
+    sockets: list[socket.socket] | None
+    """What it listens on; None: on the address of the settings."""
+
+    def arbiter(self, loop: asyncio.AbstractEventLoop) -> Local | Client:
+        """Who decides about seats."""
+        ...
+
+    async def enter(self, moved: Moved | None) -> None:
+        """Before the first call. `moved` is to be told where the embedded model is, if there is one."""
+        ...
+
+    def started(self, port: int) -> None:
+        """It listens."""
+        ...
+
+    async def leave(self) -> None:
+        """After the last call."""
+        ...
 
 
-def serve(settings: Settings, *, demo: bool) -> None:
-    """Run until a signal says stop. Raises PuyunError for a database, a data directory or an address that cannot be
-    used, or when a worker could not start.
-    """
-    clock = SystemClock()
-    log.set_up(clock)
-    settings.data.mkdir(parents=True, exist_ok=True)
-    engine = open_engine(settings.database_place)
-    migrate.upgrade(engine)
-    demonstration = Demonstration(settings, engine, clock, wanted=demo)
-    demonstration.prepare()
-    if settings.server.workers == 1:
-        _run_worker(_Process(settings, engine, clock, demonstration, _Alone(demonstration)))
-        return
-    engine.dispose()
-    _Crew(settings, clock, demonstration).run()
-
-
-def _run_worker(process: "_Process") -> None:
+def run(process: "Gateway") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_stopping)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -92,124 +81,6 @@ def _run_worker(process: "_Process") -> None:
 
 def _already_stopping(_number: int, _frame: FrameType | None) -> None:
     """uvicorn raises the signal again once it has stopped; by then there is nothing left to do."""
-
-
-class _Alone:
-    """The place of a process that is all there is: it listens by itself, runs the model, and does every job."""
-
-    sockets: list[socket.socket] | None = None
-    first = True
-
-    def __init__(self, demo: Demonstration) -> None:
-        self._demo = demo
-
-    def started(self, port: int) -> None:
-        self._demo.announce(port)
-
-    async def enter(self, moved: Moved | None) -> None:
-        if moved is not None:
-            await self._demo.start(moved)
-
-    async def leave(self) -> None:
-        await self._demo.stop()
-
-
-class _OneOfMany:
-    """The place of a worker among others: sockets of its own, and the parent at the other end of its link."""
-
-    def __init__(self, link: Link, reserved: Sequence[socket.socket], *, first: bool) -> None:
-        self.sockets = listening.open_shared(reserved)
-        listening.release(reserved)
-        self.first = first
-        self._link = link
-        self._moved: Moved | None = None
-
-    def started(self, _port: int) -> None:
-        self._link.tell(READY)
-
-    async def enter(self, moved: Moved | None) -> None:
-        self._moved = moved
-        asyncio.get_running_loop().add_reader(self._link, self._hear)
-
-    async def leave(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._link)
-
-    def _hear(self) -> None:
-        lines = self._link.hear()
-        if lines is None:  # the parent is gone, so nobody would start the port anew: stop like it would have said
-            asyncio.get_running_loop().remove_reader(self._link)
-            os.kill(os.getpid(), signal.SIGTERM)
-        for line in lines or ():
-            name, _, words = line.partition(" ")
-            if name == MODEL and self._moved is not None:
-                self._moved(msgspec.json.decode(words, type=Endpoint) if words else None)
-
-
-class _Crew:
-    """Several workers, and what they share."""
-
-    def __init__(self, settings: Settings, clock: SystemClock, demo: Demonstration) -> None:
-        """Raises PuyunError `address_unusable`."""
-        self._settings = settings
-        self._clock = clock
-        self._demo = demo
-        self._reserved = _reserve(settings)
-        self._port: int = self._reserved[0].getsockname()[1]
-
-    def run(self) -> None:
-        """Raises PuyunError `start_failed`."""
-        grace = self._settings.server.shutdown_seconds + GRACE
-        roles = [
-            Role(f"worker-{number}", functools.partial(self._work, first=number == 1), grace)
-            for number in range(1, self._settings.server.workers + 1)
-        ]
-        if self._demo.has_model:
-            roles.append(Role(MODEL, self._keep_model, GRACE, last=True))
-        gc.collect()
-        gc.freeze()
-        if not Supervisor(roles, lambda: self._demo.announce(self._port)).run():
-            text = "A worker ended before all of them were ready. Why is in the log above; then start again."
-            raise PuyunError("start_failed", 500, text, blame=Blame.OPERATOR)
-
-    def _work(self, link: Link, *, first: bool) -> None:
-        place = _OneOfMany(link, self._reserved, first=first)
-        engine = open_engine(self._settings.database_place)
-        _run_worker(_Process(self._settings, engine, self._clock, self._demo, place))
-
-    def _keep_model(self, link: Link) -> None:
-        listening.release(self._reserved)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(self._model(link))
-
-    async def _model(self, link: Link) -> None:
-        """The embedded model, until it is told to stop or the parent is gone. Calls need not wait for it."""
-        loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-
-        def moved(endpoint: Endpoint | None) -> None:
-            link.tell(msgspec.json.encode(endpoint).decode() if endpoint else "")
-
-        def hear() -> None:
-            if link.hear() is None:
-                loop.remove_reader(link)
-                stop.set()
-
-        loop.add_reader(link, hear)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await self._demo.start(moved)
-        link.tell(READY)
-        await stop.wait()
-        await self._demo.stop()
-
-
-def _reserve(settings: Settings) -> list[socket.socket]:
-    server = settings.server
-    try:
-        return listening.reserve(server.host, server.port)
-    except OSError as error:
-        text = f"{server.host}:{server.port} cannot be listened on: {error.strerror or error}. Set server.host, server.port."
-        raise PuyunError("address_unusable", 500, text, blame=Blame.OPERATOR) from error
 
 
 class _Server(uvicorn.Server):
@@ -225,16 +96,16 @@ class _Server(uvicorn.Server):
             self._told(self.servers[0].sockets[0].getsockname()[1])
 
 
-class _Process:
+class Gateway:
     """One gateway process, from its owner row to its last settle."""
 
     def __init__(
         self,
         settings: Settings,
         engine: Engine,
-        clock: SystemClock,
+        clock: Clock,
         demo: Demonstration,
-        place: _Alone | _OneOfMany,
+        place: Place,
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -262,6 +133,7 @@ class _Process:
         refresh = Refresh(self._engine, plane)
         server = self._server(plane)
         stalls = Stalls(self._settings.server.write_stall_seconds)
+        arbiter = self._place.arbiter(loop)
         refresh.once()
         plane.admits = True
         await self._place.enter(self._demo.follow(refresh, connector) if self._demo.has_model else None)
@@ -270,6 +142,8 @@ class _Process:
             sweep_connections(lambda: server.server_state.connections, pool, stalls),
             orphans.run(),
         ]
+        if isinstance(arbiter, Client):
+            jobs.append(arbiter.run())
         if self._place.first:
             jobs += [Sealing(self._engine, self._clock).run(), Closing(self._engine, self._clock).run()]
         tasks = [loop.create_task(job) for job in jobs]
