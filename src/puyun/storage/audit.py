@@ -39,7 +39,7 @@ from puyun.kit.ids import format_id
 from puyun.ledger.audit import Finding
 from puyun.ledger.book import Wallet
 from puyun.storage import schema
-from puyun.storage.checks.acts import check_acts, check_numbers, prepare_acts
+from puyun.storage.checks.acts import check_acts, check_numbers, gather_acts, prepare_acts
 from puyun.storage.checks.budgets import check_budgets
 from puyun.storage.checks.holds import check_holds
 from puyun.storage.checks.journal import check_journal, count_transactions
@@ -118,6 +118,7 @@ def _sealed(span: Span, seals: Seals) -> list[Finding]:
 
 
 def _span(span: Span, rating: Rating) -> Iterator[Finding]:
+    gather_acts(span)
     for check in (
         check_journal(span),
         check_records(span, rating),

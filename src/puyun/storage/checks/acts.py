@@ -55,14 +55,18 @@ def prepare_acts(connection: Connection) -> None:
     acts_table.create(connection)
 
 
-def check_acts(span: Span) -> Iterator[Finding]:
-    """After `prepare_acts`."""
+def gather_acts(span: Span) -> None:
+    """Into `acts_table`; after `prepare_acts`."""
     journal, names = schema.journal, [column.name for column in _ACTS.c]
     lines = select(*(journal.c[name] for name in names))
     span.connection.execute(delete(_ACTS))
     span.connection.execute(
         insert(_ACTS).from_select(names, lines.where(span.within(journal), journal.c.entry != Entry.USAGE))
     )
+
+
+def check_acts(span: Span) -> Iterator[Finding]:
+    """After `gather_acts`."""
     yield from _lots(span)
     yield from _refunds(span)
     yield from _rows(span)

@@ -3,14 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 
+from puyun.catalog.model import TIERS
 from puyun.kit.money import WALLET_MAX
 from puyun.ledger.audit import Derived, Finding, Flow, not_allowed, wallet_differences
-from puyun.ledger.chart import BONUS, INVOICES, PAID, Entry
+from puyun.ledger.chart import BONUS, INVOICES, PAID, WALLET_ACCOUNTS, Entry, revenue
 from puyun.storage import schema
+from puyun.storage.checks.acts import acts_table
 from puyun.storage.checks.span import Span, halves, whole
 from puyun.storage.money import tables
 
@@ -19,7 +23,7 @@ _KEY = schema.posting_key
 
 
 def check_journal(span: Span) -> Iterator[Finding]:
-    """Every line of every wallet, and what they come to."""
+    """Every line of every wallet, and what they come to. After `gather_acts`."""
     yield from _order(span)
     flows = _flows(span)
     for org, wallet in span.wallets.items():
@@ -47,9 +51,7 @@ def _order(span: Span) -> Iterator[Finding]:
 
     The database says whose journal is not so; that one is walked through, transaction by transaction.
     """
-    suspects = _disordered(span)
-    suspects |= _overdrawn(span, suspects)
-    for org in sorted(suspects):
+    for org in sorted(_disordered(span).union(_overdrawn(span))):
         yield from _walk(span, org)
 
 
@@ -74,16 +76,29 @@ def _disordered(span: Span) -> set[int]:
     return {row["org"] for query in (query, alone) for row in span.rows(query)}
 
 
-def _overdrawn(span: Span, disordered: set[int]) -> set[int]:
-    """Whose wallet stood too low after some line. Inside a transaction that may be right: the walk will tell."""
-    order = (_JOURNAL.c.number, _JOURNAL.c.line)
-    stood = func.sum(_posted()).over(partition_by=_JOURNAL.c.org, order_by=order, rows=(None, 0)).label("stood")
-    left = func.sum(_moved(BONUS)).over(partition_by=_JOURNAL.c.org, order_by=order, rows=(None, 0)).label("left")
-    after = select(_JOURNAL.c.org, stood, left).where(span.within(_JOURNAL), _JOURNAL.c.org.not_in(disordered))
-    steps = after.subquery()
-    least = (func.min(steps.c.stood).label("stood"), func.min(steps.c.left).label("left"))
-    query = select(steps.c.org, *least).group_by(steps.c.org)
-    return {row["org"] for row in span.rows(query) if row["stood"] < -span.peaks[row["org"]] or row["left"] < 0}
+def _overdrawn(span: Span) -> Iterator[int]:
+    """Whose wallet stood too low. Usage only takes, so it is enough to look before each act and at the end, which is what
+    the wallet says; and in between, to add up.
+    """
+    acts = select(
+        acts_table.c.org,
+        acts_table.c.number,
+        func.lag(acts_table.c.number, 1, 0)
+        .over(partition_by=acts_table.c.org, order_by=acts_table.c.number)
+        .label("before"),
+    ).where(acts_table.c.line == 0)
+    act = acts.subquery()
+    since = and_(_JOURNAL.c.org == act.c.org, _JOURNAL.c.number >= act.c.before, _JOURNAL.c.number < act.c.number)
+    sums = (func.sum(_posted()).label("posted"), func.sum(_moved(BONUS)).label("bonus"))
+    place = (act.c.org, act.c.number)
+    query = select(*place, *sums).select_from(act.join(_JOURNAL, since)).group_by(*place).order_by(*place)
+    for org, steps in groupby(span.rows(query), key=itemgetter("org")):
+        stood = left = 0
+        for step in steps:
+            stood, left = stood + int(step["posted"]), left + int(step["bonus"])
+            if left < 0 or stood < -span.peaks[org]:
+                yield org
+                break
 
 
 def _walk(span: Span, org: int) -> Iterator[Finding]:
@@ -122,10 +137,11 @@ def _walk(span: Span, org: int) -> Iterator[Finding]:
 
 
 def _posted() -> ColumnElement[Any]:
-    """What a line adds to what a wallet may spend, its open invoices included."""
+    """What a line adds to what a wallet may spend, its open invoices included. A usage line takes, or else is A1."""
     own = (PAID, BONUS, INVOICES)
     came = case(*((_JOURNAL.c.credit == account, _JOURNAL.c.amount) for account in own), else_=0)
-    return came - case(*((_JOURNAL.c.debit == account, _JOURNAL.c.amount) for account in own), else_=0)
+    went = case(*((_JOURNAL.c.debit == account, _JOURNAL.c.amount) for account in own), else_=0)
+    return case((_JOURNAL.c.entry == Entry.USAGE, -_JOURNAL.c.amount), else_=came - went)
 
 
 def _moved(account: str) -> ColumnElement[Any]:
@@ -136,9 +152,25 @@ def _moved(account: str) -> ColumnElement[Any]:
 
 
 def _flows(span: Span) -> dict[int, list[Flow]]:
+    """Nearly all lines are usage as the chart has it: they are added up in the order of their key, which sorts nothing."""
     kinds = (_JOURNAL.c.org, _JOURNAL.c.entry, _JOURNAL.c.debit, _JOURNAL.c.credit)
-    query = select(*kinds, *halves(_JOURNAL.c.amount, "amount")).where(span.within(_JOURNAL)).group_by(*kinds)
+    usage = and_(
+        _JOURNAL.c.entry == Entry.USAGE,
+        _JOURNAL.c.debit.in_(WALLET_ACCOUNTS),
+        _JOURNAL.c.credit.in_([revenue(tier) for tier in TIERS]),
+    )
+    taken = {"paid": PAID, "bonus": BONUS}
+    sums = [
+        half
+        for name, account in taken.items()
+        for half in halves(case((_JOURNAL.c.debit == account, _JOURNAL.c.amount), else_=0), name)
+    ]
     found: defaultdict[int, list[Flow]] = defaultdict(list)
+    for row in span.rows(select(_JOURNAL.c.org, *sums).where(span.within(_JOURNAL), usage).group_by(_JOURNAL.c.org)):
+        found[row["org"]] += [
+            Flow(Entry.USAGE, account, revenue(TIERS[0]), whole(row, name)) for name, account in taken.items()
+        ]
+    query = select(*kinds, *halves(_JOURNAL.c.amount, "amount")).where(span.within(_JOURNAL), ~usage).group_by(*kinds)
     for row in span.rows(query):
         found[row["org"]].append(Flow(row["entry"], row["debit"], row["credit"], whole(row, "amount")))
     return found
