@@ -10,8 +10,8 @@ from puyun.cli.failure import Failure, not_found, usage
 from puyun.cli.opening import Json
 
 if TYPE_CHECKING:
+    from puyun.sim.scenario import Scenario
     from puyun.sim.tiers.compare import Report
-    from puyun.sim.tiers.scenario import Scenario
 
 COLUMNS = {
     "scenario": "scenario",
@@ -53,8 +53,8 @@ def tiers(
     `puyun` is the scheduler that serves, unchanged; `split` the same with its seats divided among four workers; `priority`
     the highest tier first; `fifo` first come, first served.
     """
+    from puyun.sim.policies.choice import POLICIES
     from puyun.sim.tiers.compare import OURS, compare
-    from puyun.sim.tiers.policy import POLICIES
 
     policies = policy or list(POLICIES)
     for name in policies:

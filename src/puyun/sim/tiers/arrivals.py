@@ -7,8 +7,7 @@ from math import cos, log, pi
 from random import Random  # noqa: TID251 - seeded: a simulation is the same every time
 
 from puyun.kit.clock import SECOND
-from puyun.sim.tiers.call import Call
-from puyun.sim.tiers.scenario import (
+from puyun.sim.scenario import (
     FIRST_TOKEN,
     Bursts,
     Lengths,
@@ -19,6 +18,7 @@ from puyun.sim.tiers.scenario import (
     Source,
     Wave,
 )
+from puyun.sim.tiers.call import Call
 from puyun.sim.trace import OUTPUT_MAX, SPEED
 
 INPUT_MAX = 100_000

@@ -3,8 +3,8 @@
 from random import Random  # noqa: TID251 - seeded: a simulation is the same every time
 
 from puyun.kit.clock import SECOND
+from puyun.sim.scenario import Source
 from puyun.sim.tiers.call import Call
-from puyun.sim.tiers.scenario import Source
 
 FIRST_EXPECTED = 256
 LEARNING = 8

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from puyun.sim.policies.choice import POLICIES, POOLED
+from puyun.sim.scenario import Scenario
 from puyun.sim.tiers.figures import Figures, figures
-from puyun.sim.tiers.policy import POLICIES, POOLED
 from puyun.sim.tiers.run import run
-from puyun.sim.tiers.scenario import Scenario
 from puyun.sim.tiers.targets import Ran, Target, targets
 from puyun.sim.tiers.watch import Watch
 

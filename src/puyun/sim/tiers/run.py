@@ -10,11 +10,12 @@ from puyun.kit.clock import SECOND, Instant
 from puyun.scheduler.claim import ABANDONED, OK, Claim, Signal, SignalKind, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal
 from puyun.scheduler.rules import DEFAULTS
+from puyun.sim.policies.choice import lane_specs
+from puyun.sim.policies.face import Policy
+from puyun.sim.scenario import Scenario
 from puyun.sim.tiers.arrivals import calls
 from puyun.sim.tiers.call import Call, Ended, cost
 from puyun.sim.tiers.clients import Clients
-from puyun.sim.tiers.policy import Policy, lane_specs
-from puyun.sim.tiers.scenario import Scenario
 from puyun.sim.tiers.upstream import REFUSING, Behaviour
 from puyun.sim.tiers.watch import Watch
 
@@ -245,7 +246,7 @@ class Simulation:
             call.tries += 1
             self._at(now + self._clients.pause(source, call, refusal.retry_after), _AGAIN, call, 0)
         elif call.arrived >= self._scenario.warm:
-            self.log.refused[call.source, call.org, refusal.why.value] += 1
+            self.log.refused[call.source, call.org, str(refusal.why)] += 1
 
     def _preempted(self, call: Call, now: int) -> None:
         if not call.granted or call.first:

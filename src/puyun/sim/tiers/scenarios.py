@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from puyun.catalog.model import Tier
 from puyun.kit.clock import HOUR, MINUTE, SECOND
 from puyun.planning.erlang import seats_for
-from puyun.sim.tiers.scenario import Bursts, Lengths, OnOff, Poisson, Recorded, Scenario, Source, Upstream, Wave
+from puyun.sim.scenario import Bursts, Lengths, OnOff, Poisson, Recorded, Scenario, Source, Upstream, Wave
 from puyun.sim.trace import Arrival
 
 SEATS = 64

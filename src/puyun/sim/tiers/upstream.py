@@ -1,7 +1,7 @@
 """How a lane truly behaves: what it allows, how fast it is, and what it says when it refuses. Nobody else knows."""
 
 from puyun.kit.clock import SECOND
-from puyun.sim.tiers.scenario import FIRST_TOKEN, Upstream, at
+from puyun.sim.scenario import FIRST_TOKEN, Upstream, at
 from puyun.sim.trace import SPEED
 
 REFUSING = 50_000

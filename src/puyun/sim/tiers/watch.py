@@ -2,8 +2,8 @@
 
 from puyun.catalog.model import Tier
 from puyun.scheduler.rules import DEFAULTS
+from puyun.sim.scenario import Scenario
 from puyun.sim.tiers.call import Call
-from puyun.sim.tiers.scenario import Scenario
 
 EXAMPLES = 3
 

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from puyun.catalog.model import Tier
 from puyun.kit.clock import MINUTE, SECOND
+from puyun.sim.scenario import Bursts, Lengths, OnOff, Poisson, Process, Recorded, Source, Wave
 from puyun.sim.tiers.arrivals import calls, drawn, mean_seat_time, seat_time
 from puyun.sim.tiers.call import Call
-from puyun.sim.tiers.scenario import Bursts, Lengths, OnOff, Poisson, Process, Recorded, Source, Wave
 from puyun.sim.trace import Arrival
 
 SEATS = 100

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from puyun.catalog.model import Tier
+from puyun.sim.scenario import Scenario, Source, Upstream
 from puyun.sim.tiers.call import Call, Ended, cost
 from puyun.sim.tiers.figures import (
     BINS,
@@ -18,7 +19,6 @@ from puyun.sim.tiers.figures import (
     service_gap,
 )
 from puyun.sim.tiers.run import Log
-from puyun.sim.tiers.scenario import Scenario, Source, Upstream
 
 SCENARIO = Scenario(
     name="s",

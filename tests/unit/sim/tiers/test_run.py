@@ -10,11 +10,12 @@ from puyun.kit.clock import MINUTE, SECOND, Instant
 from puyun.planning.erlang import seats_for
 from puyun.scheduler.claim import Claim, Signal, Spent
 from puyun.scheduler.decision import Decision, Grant, Preempted, Refusal, Why
+from puyun.sim.policies.face import Policy
+from puyun.sim.policies.ordered import Queue
+from puyun.sim.scenario import Scenario, Source, Upstream
 from puyun.sim.tiers.call import Ended
 from puyun.sim.tiers.figures import Figures, figures
-from puyun.sim.tiers.policy import Policy, Queue
 from puyun.sim.tiers.run import ABORTING, MAX_WAIT, Log, SimulationError, run
-from puyun.sim.tiers.scenario import Scenario, Source, Upstream
 from puyun.sim.tiers.scenarios import FLEX, SCENARIOS
 from puyun.sim.tiers.watch import Watch
 

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from puyun.catalog.model import Tier
+from puyun.sim.scenario import Scenario, Source, Upstream
 from puyun.sim.tiers.call import Call
-from puyun.sim.tiers.scenario import Scenario, Source, Upstream
 from puyun.sim.tiers.watch import EXAMPLES, Watch
 
 LENDER = Upstream(id=1, pool="dedicated:1", owner=1, seats=4, own=True)

@@ -1,4 +1,4 @@
-"""The policies that the scheduler is compared with, by hand: what each does first, refuses, and divides."""
+"""One queue, or one for each tier, by hand."""
 
 import pytest
 
@@ -7,8 +7,7 @@ from puyun.kit.clock import SECOND, Instant
 from puyun.scheduler.claim import OK, Claim, Signal, SignalKind, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal, Why
 from puyun.scheduler.lane import LaneSpec
-from puyun.sim.tiers.policy import Queue, Split, lane_specs
-from puyun.sim.tiers.scenarios import SCENARIOS
+from puyun.sim.policies.ordered import Queue
 
 BUSY = Signal(SignalKind.OVERLOADED, 3 * SECOND)
 
@@ -79,21 +78,3 @@ def test_a_lane_that_is_busy_pauses_and_the_call_goes_elsewhere_first() -> None:
     assert policy.next_wake == 3 * SECOND + 1
     assert policy.wake(Instant(3 * SECOND + 1))[0].lane == 1
     assert policy.elsewhere(1, BUSY, Instant(3 * SECOND + 2)) == [Refusal(1, Why.RETRIES_SPENT, SECOND)]
-
-
-def test_workers_have_their_part_of_the_seats_and_no_more() -> None:
-    policy = Split([Queue(tiers=True) for _ in range(2)])
-    policy.configure({1: LaneSpec(id=1, seats=3, rpm=10)}, Instant(0))
-    assert [seated(policy.arrive(claim(ticket), Instant(0))) for ticket in range(5)] == [[0], [1], [2], [], []]
-    assert policy.next_wake == 30 * SECOND
-    assert seated(policy.end(1, Spent(), OK, Instant(1))) == [3], "the other worker's seat is not its"
-    assert policy.wake(Instant(30 * SECOND)) == [Refusal(4, Why.EXPIRED, SECOND)]
-
-
-def test_what_the_scheduler_is_told_of_lanes() -> None:
-    specs = lane_specs(SCENARIOS["test-10"])
-    assert [(spec.pool, spec.owner, spec.seats, spec.lend) for spec in specs.values()] == [
-        ("dedicated:1", 1, 26, True),
-        ("shared", None, 38, False),
-    ]
-    assert not any(spec.lend for spec in lane_specs(SCENARIOS["apart-10"]).values())

@@ -1,42 +1,17 @@
-"""Who decides whom to serve next: the shipped scheduler, and what is usual elsewhere, behind one face.
-
-The others know tiers at most by their order, organizations not at all, and take all seats as one pool. They are given what
-any gateway has: deadlines, retries on another lane, a lane that pauses when it said 429.
-"""
+"""One queue in order of arrival, or one for each tier and the highest first."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from heapq import heappop, heappush
-from typing import Protocol
-
-from msgspec.structs import replace
 
 from puyun.catalog.model import TIERS
 from puyun.kit.clock import SECOND, Instant
 from puyun.scheduler.claim import Claim, Signal, SignalKind, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal, Why
 from puyun.scheduler.lane import LaneSpec
-from puyun.scheduler.rules import Rules
-from puyun.scheduler.scheduler import Scheduler
-from puyun.sim.tiers.scenario import Scenario
 
 RETRIES = 2
 PAUSE = SECOND
-
-
-class Policy(Protocol):
-    """The scheduler's own face, as far as a gateway needs it."""
-
-    @property
-    def next_wake(self) -> Instant | None: ...
-    def configure(self, lanes: Mapping[int, LaneSpec], now: Instant, /) -> list[Decision]: ...
-    def arrive(self, claim: Claim, now: Instant, /) -> list[Decision]: ...
-    def cancel(self, ticket: int, now: Instant, /) -> list[Decision]: ...
-    def begin(self, ticket: int, now: Instant, /) -> list[Decision]: ...
-    def progress(self, ticket: int, output: int, now: Instant, /) -> list[Decision]: ...
-    def elsewhere(self, ticket: int, signal: Signal, now: Instant, /) -> list[Decision]: ...
-    def end(self, ticket: int, spent: Spent, signal: Signal, now: Instant, /) -> list[Decision]: ...
-    def wake(self, now: Instant, /) -> list[Decision]: ...
 
 
 class Queue:
@@ -146,90 +121,3 @@ class Queue:
         claim, lane = self._running.pop(ticket)
         self._busy[lane] -= 1
         return claim, lane
-
-
-class Split:
-    """As many policies as there are workers: each has its part of the seats and sees its part of the calls."""
-
-    def __init__(self, workers: Sequence[Policy]) -> None:
-        self._workers = workers
-
-    @property
-    def next_wake(self) -> Instant | None:
-        return min((wake for each in self._workers if (wake := each.next_wake) is not None), default=None)
-
-    def configure(self, lanes: Mapping[int, LaneSpec], now: Instant) -> list[Decision]:
-        count = len(self._workers)
-        for number, worker in enumerate(self._workers):
-            part = {lane: _part(spec, number, count) for lane, spec in lanes.items()}
-            worker.configure({lane: spec for lane, spec in part.items() if spec.seats > 0}, now)
-        return []
-
-    def arrive(self, claim: Claim, now: Instant) -> list[Decision]:
-        return self._of(claim.ticket).arrive(claim, now)
-
-    def cancel(self, ticket: int, now: Instant) -> list[Decision]:
-        return self._of(ticket).cancel(ticket, now)
-
-    def begin(self, ticket: int, now: Instant) -> list[Decision]:
-        return self._of(ticket).begin(ticket, now)
-
-    def progress(self, ticket: int, output: int, now: Instant) -> list[Decision]:
-        return self._of(ticket).progress(ticket, output, now)
-
-    def elsewhere(self, ticket: int, signal: Signal, now: Instant) -> list[Decision]:
-        return self._of(ticket).elsewhere(ticket, signal, now)
-
-    def end(self, ticket: int, spent: Spent, signal: Signal, now: Instant) -> list[Decision]:
-        return self._of(ticket).end(ticket, spent, signal, now)
-
-    def wake(self, now: Instant) -> list[Decision]:
-        due = [each for each in self._workers if each.next_wake is not None and each.next_wake <= now]
-        return [decision for each in due for decision in each.wake(now)]
-
-    def _of(self, ticket: int) -> Policy:
-        return self._workers[ticket % len(self._workers)]
-
-
-def _part(spec: LaneSpec, number: int, count: int) -> LaneSpec:
-    """The `number`th worker's: seats and rates come to the whole."""
-
-    def part(amount: int) -> int:
-        return (amount + count - 1 - number) // count
-
-    rates = {name: part(rate) for name in ("rpm", "itpm", "otpm") if (rate := getattr(spec, name)) is not None}
-    return replace(spec, seats=part(spec.seats), **rates)
-
-
-def lane_specs(scenario: Scenario) -> dict[int, LaneSpec]:
-    """What the catalogue says of the scenario's lanes."""
-    return {
-        each.id: LaneSpec(
-            id=each.id,
-            pool=each.pool,
-            owner=each.owner,
-            seats=each.seats,
-            rpm=each.rpm,
-            itpm=each.itpm,
-            otpm=each.otpm,
-            own=each.own,
-            lend=scenario.lending and each.own and each.owner is not None,
-        )
-        for each in scenario.upstreams
-    }
-
-
-def _scheduler(scenario: Scenario) -> Scheduler:
-    return Scheduler(Rules(weights=scenario.weights))
-
-
-POLICIES: Mapping[str, Callable[[Scenario], Policy]] = {
-    "puyun": _scheduler,
-    "split": lambda scenario: Split([_scheduler(scenario) for _ in range(scenario.workers)]),
-    "priority": lambda _: Queue(tiers=True),
-    "fifo": lambda _: Queue(tiers=False),
-}
-"""`puyun`: the shipped scheduler. `split`: the same, each worker with its part of the seats. `priority`: the first tier that
-waits, first come first served. `fifo`: first come first served."""
-
-POOLED = {"priority", "fifo"}

@@ -122,6 +122,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     until: int
     warm: int = 30 * SECOND
     lending: bool = True
+    limits: bool = False
+    """Whether organizations have their tier's default limits; only the shipped policies know of them."""
     weights: Mapping[int, int] = {}
     workers: int = 4
     """How many the policy that divides seats among workers divides them by."""
