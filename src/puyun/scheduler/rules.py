@@ -31,6 +31,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     enterprise: TierRules = TierRules(
         share=450, queue_org=64, queue_per_seat=8, max_wait=10 * SECOND, retries=3, protect=0
     )
+    share_window: int = 10 * SECOND
+    """Of one seat: how far a tier's part of it may be behind or ahead."""
     weights: Mapping[int, int] = {}
     """By organization; 1 where none is given. Twice the weight is twice the share of its tier."""
 
