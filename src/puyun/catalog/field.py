@@ -75,6 +75,12 @@ def whole_number(minimum: int, maximum: int) -> Callable[[object], int]:
     return read
 
 
+def yes_or_no(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise FieldError(f"expected true or false, got {_kind(value)}")
+    return value
+
+
 def one_of(choices: type[StrEnum]) -> Callable[[object], StrEnum]:
     words = [choice.value for choice in choices]
 

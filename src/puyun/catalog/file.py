@@ -32,6 +32,8 @@ _DEPLOYMENT: _Readers = {
     "rpm": _PER_MINUTE,
     "itpm": _PER_MINUTE,
     "otpm": _PER_MINUTE,
+    "own": field.yes_or_no,
+    "lend": field.yes_or_no,
 }
 _MODEL: _Readers = {
     "name": field.name,

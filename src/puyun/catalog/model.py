@@ -55,7 +55,11 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """One model at one provider. `seats`: concurrent calls; rpm, itpm, otpm: per minute, None when unbounded."""
+    """One model at one provider. `seats`: concurrent calls; rpm, itpm, otpm: per minute, None when unbounded.
+
+    `own`: an engine of ours, where breaking a call off costs nothing; `lend`: its idle seats, if they are set apart for
+    Enterprise, serve the Test tier until they are wanted back.
+    """
 
     name: str
     provider: str
@@ -65,6 +69,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     rpm: int | None = None
     itpm: int | None = None
     otpm: int | None = None
+    own: bool = False
+    lend: bool = False
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):

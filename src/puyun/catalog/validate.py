@@ -43,6 +43,9 @@ def _references(file: CatalogFile, known: CatalogFile) -> Iterator[Fault]:
         if deployment.provider not in providers:
             where = f"deployments.{deployment.name}.provider"
             yield Fault(None, where, _missing("provider", deployment.provider))
+        if deployment.lend and (not deployment.own or deployment.pool == "shared"):
+            text = "only seats that are set apart, on an engine of your own (own = true), can be lent and taken back"
+            yield Fault(None, f"deployments.{deployment.name}.lend", text)
     for model in file.models:
         for name in model.deployments:
             if name not in deployments:

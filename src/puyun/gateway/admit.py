@@ -1,5 +1,6 @@
 """Who calls, what they ask for, whether it is sold to them, and what to hold for it. No await in here."""
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
@@ -9,7 +10,7 @@ from puyun.catalog.model import Kind, Tier
 from puyun.catalog.snapshot import Key, SoldModel
 from puyun.gateway.front import Exchange
 from puyun.identity.keys import fingerprint
-from puyun.kit.clock import Instant
+from puyun.kit.clock import SECOND, Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import format_amount
 from puyun.ledger.budget import Period
@@ -29,6 +30,7 @@ from puyun.protocol.openai import (
     asked_tier,
     decode_request,
 )
+from puyun.scheduler.rules import DEFAULTS
 from puyun.storage.snapshots import Snapshot
 
 
@@ -48,14 +50,20 @@ class Admission(msgspec.Struct, frozen=True):
     input_held: int
     output_held: int
     facts: Facts
+    max_wait: int
+    """Microseconds it may wait for a seat: the tier's, or less if the caller said so."""
+    priority: int
+    """0 (first) to 9 among the calls of its key."""
 
 
 class Credentials(msgspec.Struct):
-    """What a request's headers say about who calls."""
+    """What a request's headers say about who calls, and how."""
 
     secret: bytes | None = None
     tier: str | None = None
     forwarded: str | None = None
+    max_wait: str | None = None
+    priority: str | None = None
 
 
 def admit(
@@ -89,7 +97,36 @@ def admit(
         raise PuyunError("offer_not_available", 403, text, param="model")
     facts = _facts(exchange, request, key, sold)
     inputs, outputs = experience.first_hold(facts)
-    return Admission(key, sold, request, fields, tier, rates, ceiling(rates, inputs, outputs), inputs, outputs, facts)
+    amount = ceiling(rates, inputs, outputs)
+    wait, priority = _patience(given, tier), _priority(given)
+    return Admission(key, sold, request, fields, tier, rates, amount, inputs, outputs, facts, wait, priority)
+
+
+_SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
+
+
+def _patience(given: Credentials, tier: Tier) -> int:
+    """Microseconds to wait for a seat at most. Raises PuyunError 400."""
+    most = DEFAULTS.of(tier).max_wait
+    if given.max_wait is None:
+        return most
+    if not _SECONDS.fullmatch(given.max_wait):
+        text = "X-Max-Wait is the number of seconds that the call may wait for a seat, such as 5 or 0.5; 0: not at all."
+        raise PuyunError("invalid_request_error", 400, text, param="x-max-wait")
+    return min(int(float(given.max_wait) * SECOND), most)
+
+
+def _priority(given: Credentials) -> int:
+    """Raises PuyunError 400."""
+    if given.priority is None:
+        return PRIORITY
+    if len(given.priority) != 1 or given.priority not in "0123456789":
+        text = "X-Priority is a digit, 0 (first) to 9 (last); it orders the waiting calls of this key."
+        raise PuyunError("invalid_request_error", 400, text, param="x-priority")
+    return int(given.priority)
+
+
+PRIORITY = 5
 
 
 def identify(given: Credentials, keys: dict[bytes, Key], now: Instant) -> Key:
@@ -170,6 +207,10 @@ def credentials_of(headers: list[tuple[bytes, bytes]]) -> Credentials:
             given.tier = value.decode("latin-1").strip().lower()
         elif name == b"x-forwarded-for":
             given.forwarded = value.decode("latin-1")
+        elif name == b"x-max-wait":
+            given.max_wait = value.decode("latin-1").strip()
+        elif name == b"x-priority":
+            given.priority = value.decode("latin-1").strip()
     return given
 
 

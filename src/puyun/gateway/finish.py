@@ -15,6 +15,7 @@ from puyun.metering.reading import Reading
 from puyun.metering.record import NO_FLAGS, Flag, UsageRecord
 from puyun.metering.usage import NO_USAGE
 from puyun.pricing.rate import rate
+from puyun.scheduler.claim import ABANDONED, OK, Signal, SignalKind, Spent
 from puyun.storage.ledger.writer import LedgerUnavailableError, LedgerWriter
 from puyun.system import crash
 
@@ -41,6 +42,7 @@ async def finish(call: Call, outcome: FreeOutcome | PaidOutcome, ledger: LedgerW
     It is the last word on a call: repeating it gets the first answer.
     """
     record = _record(call, outcome)
+    _report(call, outcome)
     try:
         settled = await ledger.ask(record)
     except LedgerUnavailableError:
@@ -67,6 +69,21 @@ def _accept(outcome: Outcome, record: UsageRecord) -> Settled:
     if not isinstance(outcome, Settled) or (outcome.charge == 0 and charge_of(record.exact) > 0):
         raise unavailable()
     return outcome
+
+
+_LANE_FAILED = frozenset({"upstream_error", "upstream_timeout"})
+
+
+def _report(call: Call, outcome: FreeOutcome | PaidOutcome) -> None:
+    """What the arbiter will be told at the call's end."""
+    if isinstance(outcome, PaidOutcome):
+        usage = outcome.reading.usage
+        written = usage.cache_write + usage.cache_write_1h
+        fresh = usage.input_tokens - usage.cached_input - written
+        call.spent = Spent(fresh=fresh, cached=usage.cached_input, written=written, output=usage.output_tokens)
+        call.signal = ABANDONED if outcome.status is Status.CANCELLED else OK
+    elif outcome.error in _LANE_FAILED:
+        call.signal = Signal(SignalKind.FAILED)
 
 
 def _learn(call: Call, outcome: PaidOutcome) -> None:
@@ -104,7 +121,7 @@ def _record(call: Call, outcome: FreeOutcome | PaidOutcome) -> UsageRecord:
         price_ids=admission.rates.price_ids,
         flags=flags,
         attempts=call.attempts,
-        queue_ms=int((call.leased_at - call.started_at) * 1000),
+        queue_ms=int((call.seated_at - call.started_at) * 1000),
         ttft_ms=call.ttft_ms,
         total_ms=int((perf_counter() - call.started_at) * 1000),
         error=error,

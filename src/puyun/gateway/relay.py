@@ -7,13 +7,13 @@ import msgspec
 
 from puyun.gateway.admit import CREDIT, credit_ended
 from puyun.gateway.call import CallEvent
-from puyun.gateway.dispatch import Answer, Lease
+from puyun.gateway.dispatch import Answer, Attempt
 from puyun.gateway.finish import FreeOutcome, PaidOutcome, finish
 from puyun.gateway.growing import CreditSpentError, Growing
 from puyun.gateway.running import Call
 from puyun.gateway.stream import StreamFilter
 from puyun.gateway.upstream import UpstreamClosedError, UpstreamLostError, UpstreamTimeoutError
-from puyun.gateway.wording import answer_head, lowered, stream_head
+from puyun.gateway.wording import answer_head, limits_lines, lowered
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import format_amount
 from puyun.ledger.hold import Status
@@ -29,10 +29,17 @@ from puyun.system import crash
 
 ANSWER_MAX = 64 * 1024 * 1024
 
+PROGRESS_TOKENS = 128
+"""The arbiter hears of a stream's output in such steps, so that long streams weigh on their organization's turn."""
 
-async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
+
+class PreemptedError(Exception):
+    """The seat was taken away before the first byte; nothing was sent, and the call is to be made again."""
+
+
+async def relay_whole(call: Call, attempt: Attempt, ledger: LedgerWriter) -> None:
     """Read the answer to its end, settle, then send it. Raises PuyunError, UpstreamClosedError: nothing was sent."""
-    answer = _answer_of(lease)
+    answer = _answer_of(attempt)
     try:
         body = await answer.read_all(ANSWER_MAX)
     except (UpstreamLostError, UpstreamTimeoutError) as error:
@@ -42,8 +49,9 @@ async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
         fields = openai.take_apart(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _not_understood() from None
-    reading = _read_whole(call, lease, fields)
-    names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
+    reading = _read_whole(call, attempt, fields)
+    names = openai.rename(attempt.target.candidate.deployment.upstream_model, call.sold.model.name)
+    await _seated(call, attempt)
     call.step(CallEvent.FINISH)
     crash.reached("usage-read")
     settled = await finish(call, PaidOutcome(Status.COMPLETED, reading), ledger)
@@ -56,24 +64,31 @@ async def relay_whole(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
         cost=cost,
         timing=_timing(call, perf_counter()),
     )
-    call.exchange.respond(head + lowered(call.max_tokens), sent)
+    call.exchange.respond(head + lowered(call.max_tokens) + limits_lines(call.lease), sent)
 
 
-async def relay_stream(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
+async def _seated(call: Call, attempt: Attempt) -> None:
+    """From here on the seat stays. Raises PreemptedError where it was taken away before."""
+    if not attempt.seated or not await call.lease.begin():
+        raise PreemptedError
+    call.begun = True
+
+
+async def relay_stream(call: Call, attempt: Attempt, ledger: LedgerWriter) -> None:
     """Pass events on as they come; then settle; then complete. Raises PuyunError only while nothing was sent."""
-    answer = _answer_of(lease)
+    answer = _answer_of(attempt)
     options = call.admission.request.stream_options
-    names = openai.rename(lease.target.candidate.deployment.upstream_model, call.sold.model.name)
+    names = openai.rename(attempt.target.candidate.deployment.upstream_model, call.sold.model.name)
     events = StreamFilter(
         tier=call.tier,
         names=names,
         wants_usage=bool(options and options.include_usage),
-        read=reader_at(lease.target.host),
+        read=reader_at(attempt.target.host),
     )
     growing = Growing(call, ledger)
     broken: PuyunError | None = None
     try:
-        await _pump(call, answer, events, growing)
+        await _pump(call, attempt, events, growing)
         await _read_to_end(answer, events)
     except UpstreamClosedError:
         await _left(call, events, ledger)
@@ -91,28 +106,35 @@ async def relay_stream(call: Call, lease: Lease, ledger: LedgerWriter) -> None:
     if broken is not None and not call.ttft_ms:
         raise broken
     if not call.ttft_ms:
+        await _seated(call, attempt)
         _begin(call, perf_counter())
     call.exchange.end(await _last_events(call, events, broken or _credit_ended(call, events, growing), ledger))
 
 
-async def _pump(call: Call, answer: Answer, events: StreamFilter, growing: Growing) -> None:
+async def _pump(call: Call, attempt: Attempt, events: StreamFilter, growing: Growing) -> None:
     """The per-chunk path: no task, no timer, no await but the next bytes, a client that reads slowly, and a hold that
     is used up.
     """
-    exchange = call.exchange
+    exchange, answer = call.exchange, _answer_of(attempt)
+    told = PROGRESS_TOKENS
     while not events.done and not events.failed and (piece := await answer.read()):
         passed = events.feed(piece)
         if not passed:
             continue
         if not call.ttft_ms:
+            await _seated(call, attempt)
             _begin(call, perf_counter())
         exchange.write(passed)
         if exchange.congested:
             await exchange.drain()
         if exchange.disconnected:
             raise UpstreamClosedError
-        if growing.due(events.produced):
-            await growing.grow(events.produced)
+        produced = events.produced
+        if growing.due(produced):
+            await growing.grow(produced)
+        if produced >= told:
+            told = produced + PROGRESS_TOKENS
+            call.lease.progress(produced)
 
 
 async def _read_to_end(answer: Answer, events: StreamFilter) -> None:
@@ -128,8 +150,7 @@ def _begin(call: Call, now: float) -> None:
     call.step(CallEvent.FIRST_BYTE)
     call.answered_at = now
     call.ttft_ms = max(int((now - call.started_at) * 1000), 1)
-    head = stream_head(request_id=call.request_id.encode(), tier=call.tier.encode(), timing=_timing(call, now))
-    call.exchange.start(head + lowered(call.max_tokens))
+    call.start_stream(_timing(call, now))
     crash.reached("stream-begun")
 
 
@@ -175,10 +196,10 @@ async def _left(call: Call, events: StreamFilter, ledger: LedgerWriter) -> None:
     call.exchange.end(b"")
 
 
-def _read_whole(call: Call, lease: Lease, fields: openai.Body) -> Reading:
+def _read_whole(call: Call, attempt: Attempt, fields: openai.Body) -> Reading:
     """Usage of a whole answer. Raises PuyunError when it is not an answer at all."""
     usage = openai.usage_of(fields)
-    reported = None if usage is None else reader_at(lease.target.host)(usage)
+    reported = None if usage is None else reader_at(attempt.target.host)(usage)
     if reported is not None and reported.usage.total:
         return unless_empty(reported, said=openai.speaks(fields))
     if usage is None and "choices" not in fields and "data" not in fields:
@@ -202,10 +223,10 @@ def _input_estimate(call: Call) -> int:
     return estimate(len(text), ascii_only=text.isascii())
 
 
-def _answer_of(lease: Lease) -> Answer:
-    if lease.answer is None:
-        raise RuntimeError("a lease without an answer")
-    return lease.answer
+def _answer_of(attempt: Attempt) -> Answer:
+    if attempt.answer is None:
+        raise RuntimeError("an attempt without an answer")
+    return attempt.answer
 
 
 def _broken(error: Exception) -> PuyunError:
@@ -216,5 +237,5 @@ def _broken(error: Exception) -> PuyunError:
 
 def _timing(call: Call, now: float) -> tuple[float, float, float]:
     """(queue, upstream, total) in milliseconds."""
-    started, leased = call.started_at, call.leased_at
-    return (leased - started) * 1000, (call.answered_at - leased) * 1000, (now - started) * 1000
+    started = call.started_at
+    return (call.seated_at - started) * 1000, (call.answered_at - call.leased_at) * 1000, (now - started) * 1000

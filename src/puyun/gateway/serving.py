@@ -8,10 +8,10 @@ from time import perf_counter
 from puyun.catalog.snapshot import Key
 from puyun.gateway.admit import Admission, admit, affordable_output, refusal
 from puyun.gateway.call import HELD_STATES, CallEvent, CallState
-from puyun.gateway.dispatch import Dispatcher, Seats
+from puyun.gateway.dispatch import Dispatcher
 from puyun.gateway.finish import FreeOutcome, finish, unavailable
 from puyun.gateway.front import Exchange
-from puyun.gateway.relay import relay_stream, relay_whole
+from puyun.gateway.relay import PreemptedError, relay_stream, relay_whole
 from puyun.gateway.running import Call
 from puyun.gateway.upstream import Pool, UpstreamClosedError
 from puyun.gateway.wording import error_answer
@@ -30,7 +30,7 @@ log = logging.getLogger("puyun.gateway")
 
 
 class DataPlane:
-    """The gateway of one process. `snapshot`, `keys` and `seats.targets` are replaced by `refresh` as they change."""
+    """The gateway of one process. `snapshot`, `keys` and `dispatcher.targets` are replaced by `refresh` as they change."""
 
     def __init__(
         self,
@@ -39,7 +39,6 @@ class DataPlane:
         ledger: LedgerWriter,
         pool: Pool,
         sequence: CallSequence,
-        seats: Seats,
         dispatcher: Dispatcher,
         body_max: int,
         proxies: tuple[IPv4Network | IPv6Network, ...] = (),
@@ -52,12 +51,11 @@ class DataPlane:
         self.keys: dict[bytes, Key] = {}
         self.admits = False
         """Whether the catalogue and the keys have been read, and lately confirmed."""
-        self.seats = seats
         self.pool = pool
         self._clock = clock
         self._ledger = ledger
         self._sequence = sequence
-        self._dispatcher = dispatcher
+        self.dispatcher = dispatcher
         self._experience = Experience()
         self.proxies = proxies
 
@@ -81,6 +79,7 @@ class DataPlane:
         call_id = self._sequence.next(now)
         try:
             admission = self._admit(exchange, now)
+            lease = self.dispatcher.acquire(admission, call_id, exchange.peer, self._experience)
         except PuyunError as error:
             exchange.respond(*error_answer(error, request_id(0, call_id)))
             return
@@ -88,8 +87,10 @@ class DataPlane:
             log.exception("admission_bug")
             exchange.respond(*error_answer(_bug(), request_id(0, call_id)))
             return
-        call = Call(admission, exchange, call_id, started, experience=self._experience)
+        call = Call(admission, exchange, call_id, started, lease=lease, experience=self._experience)
         try:
+            await self.dispatcher.enter(call)
+            call.seated_at = perf_counter()
             await self._hold(call)
             await self._relay(call)
         except PuyunError as error:
@@ -99,6 +100,8 @@ class DataPlane:
         except Exception:
             log.exception("call_bug", extra={"request_id": call.request_id})
             await self._fail(call, _bug())
+        finally:
+            lease.end(call.spent, call.signal)
 
     def _admit(self, exchange: Exchange, now: Instant) -> Admission:
         if not self.ready:
@@ -125,17 +128,24 @@ class DataPlane:
             raise UpstreamClosedError
 
     async def _relay(self, call: Call) -> None:
+        """An attempt whose seat was taken away before its first byte is made again, unseen by the client."""
         call.leased_at = perf_counter()
-        lease = await self._dispatcher.open(call)
-        try:
-            call.leased(lease.target.id, lease.attempts)
-            if call.stream:
-                await relay_stream(call, lease, self._ledger)
-            else:
-                await relay_whole(call, lease, self._ledger)
-        finally:
-            call.exchange.on_gone = None
-            lease.release(self.pool)
+        relay = relay_stream if call.stream else relay_whole
+        over = False
+        while not over:
+            attempt = await self.dispatcher.open(call)
+            try:
+                call.leased(attempt.target.id)
+                await relay(call, attempt, self._ledger)
+                over = True
+            except PreemptedError:
+                continue
+            except PuyunError:
+                if attempt.seated or call.begun:
+                    raise
+            finally:
+                call.exchange.on_gone = None
+                attempt.release(self.pool)
 
     async def _fail(self, call: Call, error: PuyunError) -> None:
         """The call ends without a whole answer, and without a charge (I18)."""
@@ -150,7 +160,7 @@ class DataPlane:
         exchange = call.exchange
         if exchange.response_complete:
             return
-        if call.ttft_ms:
+        if call.head_sent:
             exchange.end(sse.encode(openai.encode_error(error, call.request_id)))
         else:
             exchange.respond(*error_answer(error, call.request_id))

@@ -2,7 +2,9 @@
 
 from http import HTTPStatus
 
+from puyun.arbiter.lease import Lease
 from puyun.kit.errors import PuyunError
+from puyun.limits.lines import openai_lines
 from puyun.protocol import openai
 
 STATUS_LINE: dict[int, bytes] = {
@@ -16,6 +18,9 @@ _ANSWER = (
 )
 
 _LOWERED = b"x-puyun-max-tokens: %d\r\n"
+
+_QUEUED = b"x-puyun-queue-position: %d\r\nx-puyun-predicted-wait-ms: %d\r\n"
+"""As told when the call came."""
 
 _STREAM = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
@@ -37,6 +42,14 @@ def stream_head(*, request_id: bytes, tier: bytes, timing: tuple[float, float, f
 def lowered(max_tokens: int | None) -> bytes:
     """Says that the answer's end was set by what the wallet can pay; nothing where it was not."""
     return b"" if max_tokens is None else _LOWERED % max_tokens
+
+
+def limits_lines(lease: Lease) -> bytes:
+    """How the call's limits stand, and where it stood in its queue if it had to wait."""
+    lines = openai_lines(lease.readings)
+    if lease.standing is not None:
+        lines += _QUEUED % (lease.standing.position, lease.standing.wait // 1000)
+    return lines
 
 
 def error_answer(error: PuyunError, request_id: str) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""Noticing what others changed: catalogue, prices and keys reach the data plane within a second."""
+"""Noticing what others changed: catalogue, prices, keys and limits reach data plane and arbiter within a second."""
 
 import asyncio
 import logging
@@ -7,9 +7,13 @@ import threading
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from puyun.arbiter.interface import Arbiter
 from puyun.egress.target import Secretless, Target, target_of
 from puyun.gateway.serving import DataPlane
+from puyun.jobs.configuring import configuration
+from puyun.kit.clock import Clock
 from puyun.storage.engine import reading
+from puyun.storage.limits.rules import load_rules
 from puyun.storage.snapshots import Snapshot, load_keys, load_snapshot, revisions
 from puyun.system import crash
 
@@ -24,9 +28,14 @@ log = logging.getLogger("puyun.refresh")
 class Refresh:
     """Reads the revisions often, everything else when they moved."""
 
-    def __init__(self, engine: Engine, plane: DataPlane) -> None:
+    def __init__(self, engine: Engine, plane: DataPlane, arbiter: Arbiter, clock: Clock) -> None:
+        """Made on the event loop that the arbiter is on."""
         self._engine = engine
         self._plane = plane
+        self._arbiter = arbiter
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._limits: int = -1
         self._catalog: int = -1
         self._identity: int = -1
         self._confirmed_at = 0.0
@@ -56,6 +65,8 @@ class Refresh:
             now = revisions(connection)
             snapshot = load_snapshot(connection, now["catalog"]) if now["catalog"] != self._catalog else None
             changed = load_keys(connection, self._identity) if now["identity"] != self._identity else None
+            ruled = snapshot is not None or now["limits"] != self._limits
+            rules = load_rules(connection, self._clock.now()) if ruled else None
         if snapshot is not None or changed:
             crash.reached("refresh-read")
         if changed:
@@ -64,6 +75,10 @@ class Refresh:
         if snapshot is not None:
             self.place(snapshot)
             self._catalog = now["catalog"]
+        if rules is not None:
+            wanted = configuration(self._plane.snapshot, rules, now["catalog"] + now["limits"])
+            self._limits = now["limits"]
+            self._loop.call_soon_threadsafe(self._arbiter.configure, wanted)
 
     def place(self, snapshot: Snapshot) -> None:
         """Route by this snapshot from now on."""
@@ -71,7 +86,7 @@ class Refresh:
             self._place(snapshot)
 
     def _place(self, snapshot: Snapshot) -> None:
-        self._plane.seats.targets = self._targets(snapshot)
+        self._plane.dispatcher.targets = self._targets(snapshot)
         self._plane.snapshot = snapshot
 
     def override(self, provider: str, target: Target | None) -> None:

@@ -6,12 +6,22 @@ from puyun.metering.bound import Facts, first_hold
 from puyun.metering.expectation import Expectation
 from puyun.metering.media.attachment import NO_ATTACHMENTS
 from puyun.metering.pace import Pace
-from puyun.metering.ratio import Ratios
+from puyun.metering.quantile import Quantiles
+from puyun.metering.ratio import PER, Ratios, Script
 from puyun.metering.reading import Reading
 from puyun.metering.record import Flag
+from puyun.metering.tokens import estimate
 
 UNKNOWN_MAX = 1_024
 """Deployments whose unknown figures are remembered, so that each is told of once."""
+
+
+USUAL = 256
+"""Output tokens that the first answer of a key and model is reckoned with."""
+
+PAIRS = 16_384
+
+_PLAIN = frozenset({Script.LATIN, Script.CODE})
 
 
 class Ended(NamedTuple):
@@ -28,6 +38,7 @@ class Experience:
     def __init__(self) -> None:
         self._ratios = Ratios()
         self._expectation = Expectation()
+        self._usual = Quantiles(500, USUAL, PAIRS)
         self._pace = Pace()
         self._silent: set[str] = set()
         self._unknown: set[int] = set()
@@ -35,6 +46,13 @@ class Experience:
     def first_hold(self, facts: Facts) -> tuple[int, int]:
         """Input tokens to hold for, and output tokens of all answers that the first step covers."""
         return first_hold(facts, self._ratios, self._expectation)
+
+    def likely(self, facts: Facts) -> tuple[int, int]:
+        """Input and output tokens that the call will probably use: what limits and queues reckon with until its end."""
+        ratio = self._ratios.mean(facts.model, facts.script)
+        text = estimate(facts.text, ascii_only=facts.script in _PLAIN) if ratio is None else facts.text * ratio // PER
+        inputs = text + facts.attachments.tokens(facts.model)
+        return inputs, min(facts.most, self._usual.of((facts.key, facts.model))) * facts.answers
 
     def learn(self, ended: Ended) -> None:
         """Estimates of our own teach nothing."""
@@ -46,7 +64,9 @@ class Experience:
             self._ratios.observe(facts.model, facts.script, size=facts.text, tokens=usage.input_tokens)
         output = usage.output_tokens
         if facts.most:
-            self._expectation.observe(facts.key, facts.model, -(-output // facts.answers))
+            answer = -(-output // facts.answers)
+            self._expectation.observe(facts.key, facts.model, answer)
+            self._usual.observe((facts.key, facts.model), answer)
             self._pace.observe(facts.model, tokens=output, milliseconds=milliseconds)
         if usage.reasoning:
             self._silent.add(facts.model)

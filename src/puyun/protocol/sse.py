@@ -78,3 +78,8 @@ def encode(data: bytes) -> bytes:
     if b"\n" in data:
         data = data.replace(b"\n", b"\ndata: ")
     return b"data: " + data + b"\n\n"
+
+
+def comment(text: str) -> bytes:
+    """A line that clients skip; `text` is one line."""
+    return b": %b\n\n" % text.encode()

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Table, delete, insert, select
@@ -76,7 +77,7 @@ def apply_diff(connection: Connection, diff: Diff, *, who: str, reason: str = ""
     providers = _numbers(connection, schema.provider)
     for deployment in diff.deployments:
         provider = _number(providers, "provider", deployment.provider)
-        _upsert(connection, schema.deployment, msgspec.structs.asdict(deployment) | {"provider": provider})
+        _upsert(connection, schema.deployment, _deployment_row(deployment) | {"provider": provider})
     deployments = _numbers(connection, schema.deployment)
     for model in diff.models:
         _write_model(connection, model, deployments)
@@ -85,6 +86,11 @@ def apply_diff(connection: Connection, diff: Diff, *, who: str, reason: str = ""
     for cost in diff.costs:
         add_cost(connection, cost, who=who, reason=reason, now=now)
     return bump(connection, "catalog")
+
+
+def _deployment_row(deployment: Deployment) -> dict[str, Any]:
+    values = msgspec.structs.asdict(deployment)
+    return values | {"own": int(deployment.own), "lend": int(deployment.lend)}
 
 
 def _write_model(connection: Connection, model: Model, deployments: Mapping[str, int]) -> None:
@@ -140,6 +146,8 @@ def _deployments(connection: Connection, providers: Mapping[int, str]) -> tuple[
             rpm=row.rpm,
             itpm=row.itpm,
             otpm=row.otpm,
+            own=bool(row.own),
+            lend=bool(row.lend),
         )
         for row in connection.execute(query)
     )

@@ -155,6 +155,8 @@ deployment = Table(
     Column("rpm", Id),
     Column("itpm", Id),
     Column("otpm", Id),
+    Column("own", Small, nullable=False, server_default=text("0")),
+    Column("lend", Small, nullable=False, server_default=text("0")),
     **STRICT,
 )
 

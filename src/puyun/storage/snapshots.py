@@ -11,6 +11,7 @@ from puyun.catalog.model import Deployment, Dialect, Kind, Model, Provider, Tier
 from puyun.catalog.snapshot import Candidate, Key, SoldModel
 from puyun.identity.model import OrganizationStatus
 from puyun.kit.clock import Instant
+from puyun.kit.ids import format_id
 from puyun.pricing.pricebook import PriceBook, Rates
 from puyun.storage import schema
 from puyun.storage.prices import load_price_rows
@@ -22,9 +23,13 @@ _tiers = msgspec.json.Decoder(frozenset[Tier])
 class Snapshot:
     """Immutable but for its memory of rates already worked out. Shared by the data plane and the price pages."""
 
-    def __init__(self, revision: int, sold: Mapping[str, SoldModel], book: PriceBook) -> None:
+    def __init__(
+        self, revision: int, sold: Mapping[str, SoldModel], book: PriceBook, owners: dict[str, int] | None = None
+    ) -> None:
         self.revision = revision
         self.sold = sold
+        self.owners = owners or {}
+        """Dedicated pools, by their names: the organization each is for."""
         self.models = [entry.model for entry in sold.values()]
         self.book = book
         self._rates: dict[tuple[str, Tier], Rates] = {}
@@ -63,7 +68,15 @@ def load_snapshot(connection: Connection, revision: int) -> Snapshot:
         row["name"]: SoldModel(row["id"], _model(row, places[row["id"]]), tuple(places[row["id"]]))
         for row in _rows(connection, select(schema.model).order_by(schema.model.c.name))
     }
-    return Snapshot(revision, sold, PriceBook(load_price_rows(connection)))
+    return Snapshot(revision, sold, PriceBook(load_price_rows(connection)), _owners(connection))
+
+
+def _owners(connection: Connection) -> dict[str, int]:
+    """A dedicated pool names its organization by name or by id."""
+    org = schema.organization
+    rows = connection.execute(select(org.c.id, org.c.name)).all()
+    named = {f"dedicated:{row.name}": row.id for row in rows}
+    return named | {f"dedicated:{format_id('org', row.id)}": row.id for row in rows}
 
 
 def load_keys(connection: Connection, since: int) -> dict[bytes, Key]:
@@ -95,6 +108,8 @@ def _deployment(row: RowMapping, provider: str) -> Deployment:
         rpm=row["rpm"],
         itpm=row["itpm"],
         otpm=row["otpm"],
+        own=bool(row["own"]),
+        lend=bool(row["lend"]),
     )
 
 

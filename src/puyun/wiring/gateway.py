@@ -18,12 +18,13 @@ from sqlalchemy import Engine
 from puyun.admin.app import admin_face
 from puyun.api.access import ApiDeps
 from puyun.api.app import create_api
+from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.local import Local
 from puyun.arbiter.remote.client import Client
 from puyun.config import Settings, networks
 from puyun.demo import Demonstration, Moved
 from puyun.egress.connect import Connector
-from puyun.gateway.dispatch import Dispatcher, Seats
+from puyun.gateway.dispatch import Dispatcher
 from puyun.gateway.front import Front
 from puyun.gateway.serving import DataPlane
 from puyun.gateway.upstream import Pool
@@ -45,6 +46,10 @@ IDLE_SECONDS = 75
 
 GC_THRESHOLD = 10_000
 """Allocations between two looks for garbage cycles. A call makes none, so looking 15 times as often finds nothing more."""
+
+
+MEET_SECONDS = 5.0
+"""A starting worker waits so long for its arbiter before it serves what it can without."""
 
 
 class Place(Protocol):
@@ -128,12 +133,12 @@ class Gateway:
             allow_private=upstream.allow_private, timeout=upstream.connect_timeout, proxy=upstream.proxy
         )
         pool = Pool(connector, loop)
-        plane = self._plane(ledger, pool)
+        arbiter = self._place.arbiter(loop)
+        plane = self._plane(ledger, pool, arbiter)
         orphans = self._orphans()
-        refresh = Refresh(self._engine, plane)
+        refresh = Refresh(self._engine, plane, arbiter, self._clock)
         server = self._server(plane)
         stalls = Stalls(self._settings.server.write_stall_seconds)
-        arbiter = self._place.arbiter(loop)
         refresh.once()
         plane.admits = True
         await self._place.enter(self._demo.follow(refresh, connector) if self._demo.has_model else None)
@@ -147,6 +152,8 @@ class Gateway:
         if self._place.first:
             jobs += [Sealing(self._engine, self._clock).run(), Closing(self._engine, self._clock).run()]
         tasks = [loop.create_task(job) for job in jobs]
+        if isinstance(arbiter, Client):
+            await arbiter.meet(MEET_SECONDS)
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 50, 50)
@@ -172,17 +179,15 @@ class Gateway:
         orphans.once()
         return orphans
 
-    def _plane(self, ledger: LedgerWriter, pool: Pool) -> DataPlane:
+    def _plane(self, ledger: LedgerWriter, pool: Pool, arbiter: Arbiter) -> DataPlane:
         settings = self._settings
-        seats = Seats()
         upstream = settings.upstream
-        dispatcher = Dispatcher(seats, pool, first_byte=upstream.first_byte_timeout, idle=upstream.idle_timeout)
+        dispatcher = Dispatcher(arbiter, pool, first_byte=upstream.first_byte_timeout, idle=upstream.idle_timeout)
         return DataPlane(
             clock=self._clock,
             ledger=ledger,
             pool=pool,
             sequence=self._sequence,
-            seats=seats,
             dispatcher=dispatcher,
             body_max=settings.limits.body_bytes,
             proxies=tuple(ip_network(text) for text in networks(settings.server.trusted_proxies)),

@@ -100,6 +100,8 @@ DEPLOYMENTS = st.builds(
     rpm=COUNTS,
     itpm=COUNTS,
     otpm=COUNTS,
+    own=st.booleans(),
+    lend=st.booleans(),
 )
 MODELS = st.builds(
     Model,

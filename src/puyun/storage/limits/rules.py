@@ -108,10 +108,14 @@ def list_limits(connection: Connection, org: int | None = None) -> list[LimitRow
 
 def load_policy(connection: Connection, now: Instant, revision: int = 0) -> Policy:
     """All rules that are in force at `now` or later, and the models they may name."""
-    over = (limit_rule.c.ends.is_not(None)) & (limit_rule.c.ends <= now)
-    rows = _load(connection, ~over & limit_end.c.rule.is_(None))
     models = {row.id: row.name for row in connection.execute(select(_MODEL.c.id, _MODEL.c.name))}
-    return Policy((row.rule for row in rows), models, revision=revision)
+    return Policy(load_rules(connection, now), models, revision=revision)
+
+
+def load_rules(connection: Connection, now: Instant) -> list[Rule]:
+    """All rules that are in force at `now` or later."""
+    over = (limit_rule.c.ends.is_not(None)) & (limit_rule.c.ends <= now)
+    return [row.rule for row in _load(connection, ~over & limit_end.c.rule.is_(None))]
 
 
 def _load(connection: Connection, *conditions: ColumnElement[bool]) -> list[LimitRow]:
