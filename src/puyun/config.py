@@ -61,7 +61,9 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         120
     )
     idle_timeout: Annotated[Seconds, Meta(description="longest silence, in seconds, inside a provider's answer")] = 60
-    proxy: Annotated[str, Meta(description="`http://HOST:PORT` of a proxy for calls to providers; empty for none")] = ""
+    proxy: Annotated[
+        str, Meta(description="`http://[USER:PASSWORD@]HOST:PORT` of a proxy for calls to providers; empty for none")
+    ] = ""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +223,7 @@ def _check(settings: Settings, found: Mapping[str, Found]) -> None:
         raise refuse("database.url", "is wrong; expected postgresql://USER:PASSWORD@HOST:PORT/NAME")
     proxy = settings.upstream.proxy
     if proxy and not _is_proxy(proxy):
-        raise refuse("upstream.proxy", "is wrong; expected http://HOST:PORT")
+        raise refuse("upstream.proxy", "is wrong; expected http://[USER:PASSWORD@]HOST:PORT")
     for network in networks(settings.server.trusted_proxies):
         if not _is_network(network):
             raise refuse("server.trusted_proxies", f"{network!r} is no network; expected such as 10.0.0.0/8")

@@ -193,8 +193,17 @@ def test_a_browser_may_ask_first(platform: Platform, account: Account) -> None:
         allowed = answer.headers["access-control-allow-headers"].lower()
         assert allowed == "*, authorization" or all(word in allowed for word in ("authorization", "content-type"))
         assert "POST" in answer.headers["access-control-allow-methods"]
-        answer = dialogue.send(post(CHAT, BODY, account.key, headers[0])).answer()
-        assert answer.headers["access-control-allow-origin"] in {"*", "https://app.example"}
+        stream = BODY | {"stream": True}
+        for asked in (
+            post(CHAT, BODY, account.key, headers[0]),
+            post(CHAT, stream, account.key, headers[0]),
+            post(CHAT, BODY, "sk-puyun-none", headers[0]),
+            get("/v1/balance", account.key, headers[0]),
+            get("/v1/balance", "sk-puyun-none", headers[0]),
+        ):
+            answer = dialogue.send(asked).answer()
+            assert answer.headers["access-control-allow-origin"] in {"*", "https://app.example"}
+            assert answer.headers["access-control-expose-headers"] == "*"
 
 
 def test_an_upgrade_that_we_do_not_speak_is_ignored(platform: Platform, account: Account) -> None:

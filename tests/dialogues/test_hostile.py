@@ -315,3 +315,21 @@ def test_trailers_without_measure_are_refused(platform: Platform, account: Accou
     assert b"HTTP/1.1 431" in rest or (path != CHAT and rest) or rest == b""
     assert platform.server.resident() - before < 16 * 1024 * 1024
     goes_on(platform, account)
+
+
+@pytest.mark.parametrize("other", ["sk-puyun-other", "mine"])
+def test_two_keys_in_one_request_must_be_the_same(platform: Platform, account: Account, other: str) -> None:
+    """Else who pays would depend on which header is read first."""
+    second = account.key if other == "mine" else other
+    with platform.dialogue() as dialogue:
+        for request in (
+            post(CHAT, BODY, account.key, f"x-api-key: {second}"),
+            get("/v1/balance", account.key, f"X-Api-Key: {second}"),
+        ):
+            answer = dialogue.send(request).answer()
+            if other == "mine":
+                assert answer.status == 200
+            else:
+                assert (answer.status, answer.json()["error"]["code"]) == (401, "invalid_api_key")
+                assert "Two different API keys" in answer.json()["error"]["message"]
+                assert account.key not in answer.body.decode()

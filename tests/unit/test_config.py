@@ -60,7 +60,10 @@ def test_a_database_may_lie_elsewhere(tmp_path: Path) -> None:
             "mysql is not supported; expected sqlite:///PATH or postgresql",
         ),
         ('[database]\nurl = "sqlite:///"', "the path is missing"),
-        ('[upstream]\nproxy = "socks5://u:secret@h:1"', "upstream.proxy: is wrong; expected http://HOST:PORT"),
+        (
+            '[upstream]\nproxy = "socks5://u:secret@h:1"',
+            r"upstream.proxy: is wrong; expected http://\[USER:PASSWORD@\]HOST:PORT",
+        ),
         ('[upstream]\nproxy = "http://h:99999"', "upstream.proxy: is wrong"),
         ("[upstream]\nidle_timeout = 0", "expected float > 0"),
         ('[server]\nhost = "a b"', "'a b' is no address or host name"),

@@ -62,6 +62,7 @@ def public(deps: ApiDeps, reader: Callable[[Request, ApiDeps], Response]) -> Cal
             response = failure(unavailable(), request_id)
         response.headers["x-request-id"] = request_id
         response.headers["access-control-allow-origin"] = "*"
+        response.headers["access-control-expose-headers"] = "*"
         return response
 
     return endpoint

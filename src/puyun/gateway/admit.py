@@ -194,15 +194,18 @@ _PERIODS = {Period.DAY: "daily ", Period.MONTH: "monthly ", Period.TOTAL: ""}
 
 
 def credentials_of(headers: list[tuple[bytes, bytes]]) -> Credentials:
-    """The secret, the tier asked for by header, and who a proxy says is calling."""
+    """The secret, the tier asked for by header, and who a proxy says is calling.
+
+    Raises PuyunError 401 for two keys that differ: whoever pays must not depend on which header is read first.
+    """
     given = Credentials()
     for name, value in headers:
         if name == b"authorization":
             scheme, _, secret = value.partition(b" ")
             if scheme.lower() == b"bearer":
-                given.secret = secret.strip()
-        elif name == b"x-api-key" and given.secret is None:
-            given.secret = value.strip()
+                given.secret = _agreed(given.secret, secret.strip())
+        elif name == b"x-api-key":
+            given.secret = _agreed(given.secret, value.strip())
         elif name == b"x-service-tier":
             given.tier = value.decode("latin-1").strip().lower()
         elif name == b"x-forwarded-for":
@@ -212,6 +215,13 @@ def credentials_of(headers: list[tuple[bytes, bytes]]) -> Credentials:
         elif name == b"x-priority":
             given.priority = value.decode("latin-1").strip()
     return given
+
+
+def _agreed(before: bytes | None, found: bytes) -> bytes:
+    if before and found and before != found:
+        text = "Two different API keys were sent. Send one, as `Authorization: Bearer sk-puyun-…` or in `x-api-key`."
+        raise PuyunError("invalid_api_key", 401, text)
+    return before or found
 
 
 def _priced(request: Request, rates: Rates) -> bool:

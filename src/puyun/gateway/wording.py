@@ -14,6 +14,7 @@ STATUS_LINE: dict[int, bytes] = {
 _ANSWER = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
     b"x-puyun-tier: %b\r\nx-puyun-cost: %b\r\naccess-control-allow-origin: *\r\n"
+    b"access-control-expose-headers: *\r\n"
     b"server-timing: queue;dur=%.1f, upstream;dur=%.1f, total;dur=%.1f\r\n"
 )
 
@@ -25,6 +26,7 @@ _QUEUED = b"x-puyun-queue-position: %d\r\nx-puyun-predicted-wait-ms: %d\r\n"
 _STREAM = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
     b"x-accel-buffering: no\r\nx-request-id: %b\r\nx-puyun-tier: %b\r\naccess-control-allow-origin: *\r\n"
+    b"access-control-expose-headers: *\r\n"
     b"server-timing: queue;dur=%.1f, upstream;dur=%.1f, total;dur=%.1f\r\n"
 )
 
@@ -58,7 +60,7 @@ def error_answer(error: PuyunError, request_id: str) -> tuple[bytes, bytes]:
     lines = [
         STATUS_LINE.get(error.status, b"HTTP/1.1 %d \r\n" % error.status),
         b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
-        b"access-control-allow-origin: *\r\n" % (len(body), request_id.encode()),
+        b"access-control-allow-origin: *\r\naccess-control-expose-headers: *\r\n" % (len(body), request_id.encode()),
     ]
     lines += [f"{name}: {value}\r\n".encode("latin-1") for name, value in error.headers.items()]
     return b"".join(lines), body

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -233,12 +234,15 @@ async def passed(reader: Reader, writer: Writer) -> None:
 
 
 def through(
-    proxy: Proxy, scene: Callable[[Server, Connector], Awaitable[None]], tls: ssl.SSLContext | None = None
+    proxy: Proxy,
+    scene: Callable[[Server, Connector], Awaitable[None]],
+    tls: ssl.SSLContext | None = None,
+    user: str = "",
 ) -> None:
     async def outer(server: Server) -> None:
         async with Server(proxy.script) as place:
             proxy.port = server.port
-            await scene(server, connector(allow_private=False, proxy=f"http://127.0.0.1:{place.port}"))
+            await scene(server, connector(allow_private=False, proxy=f"http://{user}127.0.0.1:{place.port}"))
 
     play(answers(OK), outer, tls)
 
@@ -252,6 +256,31 @@ def test_calls_go_through_the_proxy_which_decides_about_addresses() -> None:
         assert proxy.asked == [f"CONNECT {place} HTTP/1.1\r\nhost: {place}\r\n\r\n".encode()]
 
     through(proxy, scene)
+
+
+@pytest.mark.parametrize(
+    ("user", "basic"),
+    [("ann:s%40cr%3At@", b"ann:s@cr:t"), ("ann@", b"ann:"), ("%C3%A4nn:p%0D%0Ax@", "änn:p\r\nx".encode())],
+)
+def test_a_proxy_that_wants_to_know_gets_user_and_password_and_the_provider_does_not(user: str, basic: bytes) -> None:
+    proxy = Proxy()
+
+    async def scene(server: Server, mine: Connector) -> None:
+        assert await ask(mine, server.target(host="provider.example")) == b"ok"
+        (asked,) = proxy.asked
+        assert asked.split(b"\r\n")[2:] == [b"proxy-authorization: Basic " + b64encode(basic), b"", b""]
+
+    through(proxy, scene, user=user)
+
+
+def test_a_password_is_in_no_error() -> None:
+    async def scene(server: Server, mine: Connector) -> None:
+        with pytest.raises(ConnectFailedError) as caught:
+            await ask(mine, server.target())
+        assert "hush" not in str(caught.value) + repr(caught.value.__cause__)
+
+    for answer in (b"HTTP/1.1 407 No\r\n\r\n", b"HTTP/1.1 403 No\r\n\r\n", b"nonsense\r\n\r\n"):
+        through(Proxy(answer), scene, user="ann:hush@")
 
 
 def test_tls_goes_through_the_proxy_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,7 +314,10 @@ def test_the_embedded_model_is_not_asked_for_through_the_proxy() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "the proxy refused.*407"),
+        (
+            b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+            "the proxy refused our user and password, or wants some",
+        ),
         (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "the proxy refused.*502"),
         (b"hello\r\n\r\n", "the proxy refused"),
         (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * (PROXY_ANSWER_MAX // 6 + 1), "has no end"),

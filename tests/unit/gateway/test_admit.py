@@ -101,8 +101,8 @@ HEADERS = [
     ([(b"authorization", b"Bearer k1")], "k1"),
     ([(b"authorization", b"bearer  k1 ")], "k1"),
     ([(b"x-api-key", b"k2")], "k2"),
-    ([(b"x-api-key", b"k2"), (b"authorization", b"Bearer k1")], "k1"),
-    ([(b"authorization", b"Bearer k1"), (b"x-api-key", b"k2")], "k1"),
+    ([(b"x-api-key", b"k1"), (b"authorization", b"Bearer k1")], "k1"),
+    ([(b"authorization", b"Bearer k1"), (b"x-api-key", b"")], "k1"),
     ([(b"authorization", b"Basic dXNlcg=="), (b"x-api-key", b"k2")], "k2"),
     ([(b"authorization", b"Basic dXNlcg==")], "-"),
     ([(b"authorization", b"Bearer")], ""),
@@ -113,6 +113,22 @@ HEADERS = [
 def test_where_a_key_may_stand(headers: list[tuple[bytes, bytes]], secret: str) -> None:
     found = credentials_of(headers).secret
     assert found == (None if secret == "-" else secret.encode())
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"authorization", b"Bearer " + SECRET.encode()), (b"x-api-key", b"sk-puyun-other")],
+        [(b"x-api-key", b"sk-puyun-other"), (b"authorization", b"Bearer " + SECRET.encode())],
+        [(b"x-api-key", b"sk-puyun-other"), (b"x-api-key", SECRET.encode())],
+        [(b"authorization", b"Bearer sk-puyun-other"), (b"authorization", b"bearer " + SECRET.encode())],
+    ],
+)
+def test_two_keys_that_differ_are_refused_whichever_comes_first(headers: list[tuple[bytes, bytes]]) -> None:
+    error = refused(headers=headers)
+    assert (error.status, error.code) == (401, "invalid_api_key")
+    assert error.message.startswith("Two different API keys")
+    assert SECRET not in error.message
 
 
 @pytest.mark.parametrize(

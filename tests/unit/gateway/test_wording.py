@@ -23,6 +23,7 @@ def test_the_head_of_an_answer() -> None:
             "x-puyun-tier": "flex",
             "x-puyun-cost": "0.5",
             "access-control-allow-origin": "*",
+            "access-control-expose-headers": "*",
             "server-timing": "queue;dur=0.0, upstream;dur=12.3, total;dur=1000.0",
         },
     )
