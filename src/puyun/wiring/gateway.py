@@ -136,7 +136,7 @@ class Gateway:
         arbiter = self._place.arbiter(loop)
         plane = self._plane(ledger, pool, arbiter)
         orphans = self._orphans()
-        refresh = Refresh(self._engine, plane, arbiter, self._clock)
+        refresh = Refresh(self._engine, plane, arbiter, self._clock, loop)
         server = self._server(plane)
         stalls = Stalls(self._settings.server.write_stall_seconds)
         refresh.once()

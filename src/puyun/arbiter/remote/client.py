@@ -65,8 +65,7 @@ class Connection(asyncio.Protocol):
         self.heard_at = loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = transport  # pyright: ignore[reportAttributeAccessIssue] - of a stream it is a Transport
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self.lost.get_loop().time()
@@ -108,6 +107,7 @@ class Client:
         self._configuration: Configuration | None = None
         self._connection: Connection | None = None
         self._epoch = 0
+        self._first_join = asyncio.Event()
         self._stopgap = Stopgap(board, clock, workers=workers, turn_away=self._turn_away)
 
     @property
@@ -221,6 +221,13 @@ class Client:
                 self._outputs = {}
             self._send(wire.Beat())
 
+    async def meet(self, seconds: float) -> bool:
+        """Wait for an arbiter to decide for the first time, at most so long; whether one does."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._first_join.wait()
+        return self.joined
+
     def hear(self, messages: list[wire.FromArbiter]) -> None:
         """What the arbiter said, in order."""
         for message in messages:
@@ -262,6 +269,7 @@ class Client:
     def _claim(self) -> None:
         """Tell all that there is, and decide nothing any more."""
         self._stopgap.give_way()
+        self._first_join.set()
         now = self._clock.now()
         seated = [lease for lease in self._leases.values() if lease.lane]
         waiting = [lease for lease in self._leases.values() if not lease.lane]

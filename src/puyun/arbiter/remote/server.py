@@ -56,8 +56,7 @@ class Peer(asyncio.Protocol):
         self.tickets: set[int] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = transport  # pyright: ignore[reportAttributeAccessIssue] - of a stream it is a Transport
 
     def data_received(self, data: bytes) -> None:
         try:
