@@ -1,6 +1,6 @@
 """Limits, then scheduler: every way through both. Time is a number."""
 
-from seats import FREE, ask, configuration, decider, lane
+from asking import FREE, ask, configuration, decider, lane
 
 from puyun.arbiter.decider import Decider
 from puyun.arbiter.message import Granted, Look, Preempted, Refused, Standing

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 import uvloop
-from seats import FREE, ask, configuration, decider, lane
+from asking import FREE, ask, configuration, decider, lane
 
 from puyun.arbiter.lease import Lease
 from puyun.arbiter.local import Local
