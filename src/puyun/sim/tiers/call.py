@@ -16,7 +16,8 @@ class Ended(IntEnum):
 class Call:
     """`number` is the same whatever others do: the source's, in its order. Times in microseconds, tokens as counted.
 
-    `again`: it has lost a seat and stands in line once more; `failed`: lanes that refused it.
+    `again`: it has lost a seat and stands in line once more; `held`: how long it had seats that it lost; `failed`: lanes
+    that refused it.
     """
 
     __slots__ = (
@@ -29,6 +30,7 @@ class Call:
         "failed",
         "first",
         "granted",
+        "held",
         "input",
         "key",
         "lane",
@@ -65,6 +67,7 @@ class Call:
         self.pool = ""
         self.granted = self.first = self.ended = 0
         self.again = False
+        self.held = 0
         self.failed: tuple[int, ...] = ()
         self.cost = 0
         self.outcome = Ended.OPEN

@@ -177,7 +177,7 @@ class Simulation:
         """A lane's 429 arrives."""
         retry_after = self._lanes[call.lane].described.retry_after
         call.failed = (*call.failed, call.lane)
-        self._stands_again(call)
+        self._stands_again(call, now)
         signal = Signal(SignalKind.OVERLOADED, retry_after)
         self._decided(self._policy.elsewhere(call.ticket, signal, Instant(now)), now)
 
@@ -256,9 +256,12 @@ class Simulation:
         call.attempt += 1
         if call.ended:
             self._at(now + ABORTING, _FREE, call, call.lane)
-        self._stands_again(call)
+        if self._watch is not None:
+            self._watch.wasted(call.lane, now - call.granted, now)
+        self._stands_again(call, now)
 
-    def _stands_again(self, call: Call) -> None:
+    def _stands_again(self, call: Call, now: int) -> None:
+        call.held += now - call.granted
         call.granted = call.ended = 0
         call.again = True
         if self._watch is not None:

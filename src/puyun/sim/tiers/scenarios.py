@@ -24,7 +24,7 @@ _POOLS = (
     Upstream(id=1, pool="dedicated:1", owner=1, seats=DEDICATED, own=True),
     Upstream(id=2, seats=SEATS - DEDICATED, own=True),
 )
-_ONE_POOL = (Upstream(id=1, seats=SEATS, own=True),)
+_ONE_POOL = (Upstream(id=1, seats=SEATS),)
 
 _ENTERPRISE = Source(name="contract", tier=Tier.ENTERPRISE, orgs=ENTERPRISE, load=CONTRACT / SEATS)
 _FLEX = Source(name="flex", tier=Tier.FLEX, orgs=FLEX, load=0.4, process=Bursts(), patience=60 * SECOND)
@@ -186,6 +186,18 @@ _ALL: Sequence[Scenario] = (
         sources=(replace(_FLEX, load=1.5, process=Poisson()),),
         until=8 * MINUTE,
         warm=MINUTE,
+    ),
+    Scenario(
+        name="limits",
+        about="Organizations that ask for more than their tier's default limits, and seats enough for all of them.",
+        upstreams=_ONE_POOL,
+        sources=(
+            replace(_ENTERPRISE, load=0.2),
+            replace(_FLEX, load=1.0, orgs=FLEX[:2], process=Poisson(), patience=None),
+            replace(_TEST, load=1.0, orgs=TEST[:4], process=Poisson()),
+        ),
+        until=10 * MINUTE,
+        limits=True,
     ),
     Scenario(
         name="month",

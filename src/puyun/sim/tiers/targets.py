@@ -7,6 +7,8 @@ import msgspec
 
 from puyun.catalog.model import Tier
 from puyun.kit.clock import MINUTE, SECOND
+from puyun.limits.rule import Metric
+from puyun.limits.table import DEFAULTS as LIMITS
 from puyun.sim.tiers.call import Call
 from puyun.sim.tiers.figures import MILLION, Figures, overlap, quantile, service_gap, wait_of
 from puyun.sim.tiers.run import ABORTING, Log
@@ -114,6 +116,30 @@ def _flooded(calm: Ran, flood: Ran) -> _Measured:
     return text, after * 4 <= max(before, 20_000) * 5
 
 
+def _let_in(limits: Ran) -> _Measured:
+    """Calls of an organization that began too soon after those before them, or beside too many."""
+    amounts = {(rule.tier, rule.metric): rule for rule in LIMITS}
+    calls = limits.log.calls
+    over = 0
+    for org in sorted({call.org for call in calls}):
+        own = sorted((call for call in calls if call.org == org), key=lambda call: call.granted)
+        rate, room = amounts[own[0].tier, Metric.RPM], amounts[own[0].tier, Metric.IN_FLIGHT]
+        over += _too_soon([call.granted for call in own], rate.amount or 0, (rate.burst or 0) * SECOND)
+        over += sum(busy > (room.amount or 0) for _, busy in _levels(own))
+    return f"{over} of {len(calls):,}", over == 0
+
+
+def _too_soon(times: Sequence[int], per_minute: int, burst: int) -> int:
+    """Those that end a stretch in which more began than fit into it and the burst together."""
+    step = MINUTE // per_minute
+    found, slack = 0, 0
+    for place, when in enumerate(times):
+        ahead = place * step - when
+        slack = min(slack, ahead) if place else ahead
+        found += ahead + step - slack > burst
+    return found
+
+
 def _finds(hidden: Ran) -> _Measured:
     """How much of the hidden limit is in use on average, from a minute after the start to its change."""
     steps = hidden.log.scenario.upstreams[0].allows
@@ -151,7 +177,8 @@ _MEASURES: Sequence[tuple[int, str, str, tuple[str, ...], Callable[..., _Measure
     (5, "Flex within its guarantee while others overload", "100 % served", ("starving",), _flex_served),
     (5, "Test meanwhile", "≥ 5 %", ("starving",), _test_served),
     (6, "Wait, 99 %, of those that do not flood", "≤ 1.25 times", ("flood-1", "flood-20"), _flooded),
-    (7, "Calls let in beyond a limit", "0 of 1,000,000", (), None),
+    (7, "Calls let in beyond a limit, one process", "0", ("limits",), _let_in),
+    (7, "The same, eight processes, killed meanwhile", "0 of 1,000,000", (), None),
     (8, "Decisions a second, a core", "≥ 10,000", (), None),
     (9, "A hidden limit is found within a minute", "≥ 90 %", ("hidden-limit",), _finds),
     (9, "Refused upstream after that", "≤ 1 %", ("hidden-limit",), _refused),

@@ -8,10 +8,29 @@ from puyun.sim.tiers.call import Call
 EXAMPLES = 3
 
 
+class Budget:
+    """What taking seats back may waste of a lane: so much of its seat time, saved up over a window, in microseconds."""
+
+    def __init__(self, seats: int) -> None:
+        self._rate = DEFAULTS.preempt_share * seats
+        self._left = self._most = self._rate * DEFAULTS.preempt_window
+        self._since = 0
+
+    def at(self, now: int) -> int:
+        """Thousandths; below zero nothing is lent until it has grown again."""
+        self._left = min(self._left + self._rate * (now - self._since), self._most)
+        self._since = now
+        return self._left
+
+    def take(self, duration: int, now: int) -> None:
+        self._left = self.at(now) - duration * 1_000
+
+
 class Watch:
     """Counts violations and keeps the first few. `pooled`: a policy to which all seats are one pool.
 
-    Work conservation is watched where it can be told from outside: at lanes that never refuse and have no token limits.
+    Work conservation is watched where it can be told from outside: at lanes that never refuse and have no token limits, in
+    scenarios where calls wait for seats alone.
     """
 
     def __init__(self, scenario: Scenario, *, pooled: bool) -> None:
@@ -25,7 +44,8 @@ class Watch:
         self._waiting = dict.fromkeys(self._lanes, 0)
         self._borrowing = dict.fromkeys(self._lanes, 0)
         """Calls that might have a seat there that is lent."""
-        self._told = [each.id for each in scenario.upstreams if each.plain]
+        self._budgets = {each.id: Budget(each.seats) for each in scenario.upstreams}
+        self._told = [] if scenario.limits else [each.id for each in scenario.upstreams if each.plain]
         self._newest: dict[int, int] = {}
         """By key, when its newest call that was given a seat had asked."""
 
@@ -36,7 +56,7 @@ class Watch:
             if free > 0 and self._waiting[lane]:
                 self._found(f"at {now}: {free} seats of lane {lane} are free, {self._waiting[lane]} calls wait for one")
                 return
-            if free > DEFAULTS.kept_back and self._borrowing[lane]:
+            if free > DEFAULTS.kept_back and self._borrowing[lane] and self._budgets[lane].at(now) >= 0:
                 self._found(
                     f"at {now}: {free} seats of lane {lane} lie idle, {self._borrowing[lane]} calls would borrow"
                 )
@@ -57,12 +77,17 @@ class Watch:
             self._found(f"at {call.granted}: lane {lane} has fewer seats than calls")
         if lane not in self._of(call) or not (self._may(call, lane) or self._may_borrow(call, lane)):
             self._found(f"at {call.granted}: a seat of lane {lane} for {call.tier} of {call.org}, whose it is not")
-        if call.granted - call.asked > max_wait:
-            self._found(f"at {call.granted}: a seat {call.granted - call.asked} after it was asked for")
+        waited = call.granted - call.asked - call.held
+        if waited > max_wait:
+            self._found(f"at {call.granted}: a seat after a wait of {waited}")
         self._in_order(call)
 
     def freed(self, lane: int) -> None:
         self._free[lane] += 1
+
+    def wasted(self, lane: int, duration: int, now: int) -> None:
+        """A call lost its seat after so long."""
+        self._budgets[lane].take(duration, now)
 
     def _in_order(self, call: Call) -> None:
         """Calls of a key come to their seats as they were asked, but for those that stood in line again."""
