@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from arbitration import Arbitration, play, until
+from arbitration import Arbitration, play
 from asking import FREE, ask, configuration, lane
+from scripted import until
 
 from puyun.arbiter.lease import Lease
 from puyun.arbiter.message import Look
