@@ -18,6 +18,7 @@ from puyun.cli.ledger.budgets import budget_app
 from puyun.cli.ledger.codes import redeem_app
 from puyun.cli.ledger.invoices import invoice_app
 from puyun.cli.ledger.payouts import chargeback_app, payout_app
+from puyun.cli.limits.effective import limits_app
 from puyun.cli.output import say
 from puyun.cli.people import org_app, user_app
 from puyun.cli.pools import pools_app
@@ -66,6 +67,7 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
     serving.bench
 )
 app.add_typer(pools_app, name="pools")
+app.add_typer(limits_app, name="limits")
 app.add_typer(simulate_app, name="simulate")
 
 for group, name in (

@@ -111,5 +111,11 @@ _ADVICE = {
     "code_expired": ("It was given until a date.", "puyun redeem create AMOUNT"),
     "currency_differs": ("A wallet has one currency.", "puyun redeem create AMOUNT --currency CODE"),
     "second_person_missing": ("A debt is forgiven by two persons.", "Name another person with --approved-by."),
+    "limit_not_found": (
+        "Limits end one by one: those of just this organization, model, tier and key.",
+        "See them: puyun limits history ORG",
+    ),
+    "invalid_limit": ("A limit that means nothing is not kept.", "See the command's --help."),
+    "limit_dates": ("A limit is in force from --from until --to.", "Name a later --to."),
     "wallet_limit": ("Sums must stay exact in 64 bits.", "Top up less."),
 }
