@@ -85,6 +85,18 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0
 
 
+class Money(msgspec.Struct, frozen=True, kw_only=True):
+    second_person_above: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000_000,
+            description="what an operator gives or takes by hand above so many whole units needs `--approved-by`: "
+            "adjustments, bonus, SLA credits, codes; 0 asks for none",
+        ),
+    ] = 0
+
+
 class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     path: Annotated[
         str, Meta(description="GGUF file of the embedded demonstration model; empty for the packaged one")
@@ -101,6 +113,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     brand: Brand = Brand()
     prices: Prices = Prices()
+    money: Money = Money()
     local_model: LocalModel = LocalModel()
 
     @property
@@ -119,6 +132,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "limits": Limits,
     "brand": Brand,
     "prices": Prices,
+    "money": Money,
     "local_model": LocalModel,
 }
 

@@ -6,7 +6,7 @@ import typer
 
 from puyun.cli import opening, output, parsing
 from puyun.cli.failure import usage as wrong_usage
-from puyun.cli.ledger.options import NOBODY, By
+from puyun.cli.ledger.options import NOBODY, ApprovedBy, By, agreed
 from puyun.cli.opening import Config, Data, Json
 from puyun.cli.people import Org
 
@@ -29,6 +29,7 @@ def topup(
     expires: Annotated[str | None, typer.Option(help="When bonus ends (UTC); never by default.")] = None,
     note: Annotated[str, typer.Option(help="Why, for the journal.")] = "",
     by: By = NOBODY,
+    approved_by: ApprovedBy = "",
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -55,6 +56,7 @@ def topup(
         if MoneyKind(kind) is MoneyKind.PAID:
             posted = take_payment(connection, found.id, payment, act, now)
         else:
+            act = agreed(act, nano, approved_by, data, config)
             posted = give_bonus(connection, found.id, nano, act, expires_at=ends, now=now)
         wallet = load_wallet(connection, found.id)
     described = {

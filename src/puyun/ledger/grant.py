@@ -93,6 +93,15 @@ def adjustment(org: int, amount: int, kind: MoneyKind, act: Act) -> Post | Refus
     return Post(org, Entry.ADJUSTMENT, (line,), act.ref, act.why, act.by)
 
 
+def agreed(amount: int, act: Act, approved_by: str, above: int) -> Act | Refused:
+    """What somebody gives or takes by hand, more than `above` of it (0: any amount) only with a second person's word."""
+    if approved_by and approved_by != act.by:
+        return msgspec.structs.replace(act, by=f"{act.by}, approved by {approved_by}")
+    if above and abs(amount) > above:
+        return Refused(Reason.SECOND_PERSON)
+    return act
+
+
 class Lot(msgspec.Struct, frozen=True):
     """Bonus that came in transaction `number`; `rest` of `amount` is left."""
 

@@ -5,7 +5,7 @@ from postings import ACT, NOBODY, rows, spelled
 from puyun.kit.clock import Instant
 from puyun.kit.money import TOPUP_MAX
 from puyun.ledger.chart import Entry
-from puyun.ledger.command import Act
+from puyun.ledger.command import Act, Reason, Refused
 from puyun.ledger.grant import (
     Code,
     CodeKind,
@@ -13,6 +13,7 @@ from puyun.ledger.grant import (
     MoneyKind,
     Move,
     adjustment,
+    agreed,
     bonus,
     expired_lot,
     expiry,
@@ -139,3 +140,22 @@ def test_lots_add_up_to_the_bonus_whatever_happened(history: list[tuple[int, int
 def test_an_expiry_names_its_lot_and_nothing_else_does() -> None:
     assert expired_lot(Entry.EXPIRY, expiry_ref(42)) == 42
     assert expired_lot(Entry.ADJUSTMENT, expiry_ref(42)) == 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "approved_by", "above", "by"),
+    [
+        (5, "", 0, "ann"),
+        (5, "", 5, "ann"),
+        (-5, "", 5, "ann"),
+        (6, "", 5, None),
+        (-6, "", 5, None),
+        (6, "ann", 5, None),
+        (6, "bob", 5, "ann, approved by bob"),
+        (1, "bob", 5, "ann, approved by bob"),
+        (1, "ann", 5, "ann"),
+    ],
+)
+def test_two_persons_above_a_limit(amount: int, approved_by: str, above: int, by: str | None) -> None:
+    found = agreed(amount, Act("k", "ann", "why"), approved_by, above)
+    assert found == (Refused(Reason.SECOND_PERSON) if by is None else Act("k", by, "why"))

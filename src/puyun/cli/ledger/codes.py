@@ -7,7 +7,7 @@ import typer
 from puyun.cli import opening, output, parsing
 from puyun.cli.failure import usage
 from puyun.cli.ledger.grants import standing
-from puyun.cli.ledger.options import NOBODY, By
+from puyun.cli.ledger.options import NOBODY, ApprovedBy, By, agreed
 from puyun.cli.opening import Config, Data, Json
 from puyun.cli.people import Org
 
@@ -30,11 +30,13 @@ def redeem_create(
     days: Annotated[int | None, typer.Option(min=1, help="How many days a gift lasts once it is used.")] = None,
     note: Annotated[str, typer.Option(help="What the codes are for.")] = "",
     by: By = NOBODY,
+    approved_by: ApprovedBy = "",
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Make codes and print them, once: only hashes are kept."""
+    from puyun.ledger.command import Act
     from puyun.ledger.grant import CodeKind
     from puyun.storage.money.codes import CodeSpec, add_codes
     from puyun.system.clock import SystemClock
@@ -42,14 +44,16 @@ def redeem_create(
 
     if kind not in set(CodeKind):
         raise usage(f"There is no kind {kind!r}.", "gift or sold")
+    nano = parsing.amount(amount)
+    given = agreed(Act("", by, note), nano * count, approved_by, data, config)
     spec = CodeSpec(
         kind=CodeKind(kind),
-        amount=parsing.amount(amount),
+        amount=nano,
         currency=currency or opening.settings(data, config).brand.currency,
         expires_at=parsing.optional_instant(expires),
         bonus_days=days,
         note=note,
-        by=by,
+        by=given.by,
     )
     codes = [redeem_code() for _ in range(count)]
     with opening.writing(data, config) as connection:

@@ -6,7 +6,7 @@ import typer
 
 from puyun.cli import opening, output, parsing
 from puyun.cli.failure import usage
-from puyun.cli.ledger.options import NOBODY, By, Id, Why, act
+from puyun.cli.ledger.options import NOBODY, ApprovedBy, By, Id, Why, act, agreed
 from puyun.cli.opening import Config, Data, Json
 from puyun.cli.people import Org
 
@@ -28,6 +28,7 @@ def adjust(
     key: Id = None,
     why: Why = "",
     by: By = NOBODY,
+    approved_by: ApprovedBy = "",
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -40,7 +41,7 @@ def adjust(
     from puyun.system.clock import SystemClock
 
     nano = parsing.amount(amount)
-    given = act(key, "adjust", by=by, why=why)
+    given = agreed(act(key, "adjust", by=by, why=why), nano, approved_by, data, config)
     with opening.writing(data, config) as connection:
         found = opening.organization(connection, org)
         posted = post(connection, found.id, nano, kind=_kind(kind), act=given, now=SystemClock().now())
@@ -58,6 +59,7 @@ def credit_sla(
     evidence: Annotated[str, typer.Option(help="What shows that it was not kept.")],
     kind: Annotated[str, typer.Option(help=KIND_HELP)] = "bonus",
     by: By = NOBODY,
+    approved_by: ApprovedBy = "",
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -68,7 +70,7 @@ def credit_sla(
     from puyun.system.clock import SystemClock
 
     nano = parsing.amount(amount)
-    given = Act(period, by, evidence)
+    given = agreed(Act(period, by, evidence), nano, approved_by, data, config)
     with opening.writing(data, config) as connection:
         found = opening.organization(connection, org)
         posted = give_sla_credit(

@@ -18,6 +18,33 @@ def test_an_adjustment_up_and_down(puyun) -> None:
     assert puyun("adjust", "acme", "1.00", "--kind", "gold", "--why", "x").code == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("adjust", "acme", "{}", "--why", "sorry"),
+        ("adjust", "acme", "-{}", "--why", "oops"),
+        ("topup", "acme", "{}", "--kind", "bonus"),
+        ("credit", "sla", "acme", "{}", "--period", "p{}", "--objective", "o", "--evidence", "e"),
+        ("redeem", "create", "{}"),
+    ],
+)
+def test_above_a_limit_it_takes_a_second_person(puyun, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    monkeypatch.setenv("PUYUN_MONEY__SECOND_PERSON_ABOVE", "2")
+    small, large = ([word.format(amount) for word in words] for amount in ("2.00", "2.000000001"))
+    assert puyun(*small, "--by", "ann").code == 0
+    alone = puyun(*large, "--by", "ann")
+    assert (alone.code, "It takes two persons" in alone.err) == (1, True)
+    assert puyun(*large, "--by", "ann", "--approved-by", "ann").code == 1
+    assert puyun(*large, "--by", "ann", "--approved-by", "bob").code == 0
+    assert puyun("audit").code == 0
+
+
+def test_many_small_codes_are_one_large_gift(puyun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUYUN_MONEY__SECOND_PERSON_ABOVE", "2")
+    assert puyun("redeem", "create", "1.00", "--count", "2").code == 0
+    assert puyun("redeem", "create", "1.00", "--count", "3").code == 1
+
+
 def test_an_sla_credit_is_given_once(puyun) -> None:
     words = ("credit", "sla", "acme", "0.50", "--period", "2026-11", "--objective", "availability")
     first = puyun(*words, "--evidence", "41 minutes", "--json").json
