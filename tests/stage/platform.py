@@ -30,6 +30,7 @@ from puyun.system.entropy import key_entropy, organization_id
 from stage.catalogue import catalogue
 from stage.child import Child
 from stage.dialogue import Dialogue
+from stage.limits import unlimited
 from stage.upstream import SECRET, MockUpstream
 from stage.waiting import until
 
@@ -42,7 +43,7 @@ SETTINGS = {
 }
 """Of a test's server: short patience, a small body limit."""
 
-_ACCOUNTS = 150
+_ACCOUNTS = 220
 """Accounts that exist before the server starts, so that no test waits until a new key is known."""
 
 
@@ -83,6 +84,7 @@ class Platform:
             self.mock = MockUpstream(self.folder)
             self._children.append(self.mock.child)
             self.apply(catalogue(self.mock.base_url))
+            unlimited(self.engine)
             self._unused = self._open_accounts()
             self._start()
         except BaseException:

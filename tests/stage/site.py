@@ -27,6 +27,7 @@ from puyun.system.crash import VARIABLE
 from puyun.system.entropy import key_entropy, organization_id
 from stage.catalogue import small_catalogue
 from stage.child import Child
+from stage.limits import unlimited
 from stage.upstream import SECRET, MockUpstream
 
 KILLED = -9
@@ -81,6 +82,7 @@ class Site:
         site.run("catalog", "apply", str(file))
         now = Instant(time.time_ns() // 1000)
         engine = open_engine(site.database)
+        unlimited(engine)
         with writing(engine) as connection:
             made = create_organization(connection, "acme", org=site.org, tiers=tuple(Tier), currency="USD", now=now)
             create_key(connection, made, KeySpec(tier=Tier.FLEX), site.key, now)

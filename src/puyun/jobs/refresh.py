@@ -28,13 +28,15 @@ log = logging.getLogger("puyun.refresh")
 class Refresh:
     """Reads the revisions often, everything else when they moved."""
 
-    def __init__(self, engine: Engine, plane: DataPlane, arbiter: Arbiter, clock: Clock) -> None:
-        """Made on the event loop that the arbiter is on."""
+    def __init__(
+        self, engine: Engine, plane: DataPlane, arbiter: Arbiter, clock: Clock, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """`loop` is the one that the arbiter is on."""
         self._engine = engine
         self._plane = plane
         self._arbiter = arbiter
         self._clock = clock
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._limits: int = -1
         self._catalog: int = -1
         self._identity: int = -1

@@ -1,20 +1,34 @@
-"""Seats, and which deployment a call goes to next. Real sockets; the call is as much of one as the dispatcher asks for."""
+"""Which deployment a call goes to, and which next. Real sockets; the call is as much of one as the dispatcher asks for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 import uvloop
 from scripted import OK, PATIENCE, Reader, Script, Server, Writer, answers, until
 
+from puyun.arbiter.decider import Decider
+from puyun.arbiter.lease import Lease
+from puyun.arbiter.local import Local
+from puyun.arbiter.message import AcquireAsk, Configuration
 from puyun.catalog.model import Deployment, Dialect, Kind, Model, Provider, Tier
 from puyun.catalog.snapshot import Candidate, SoldModel
 from puyun.egress.connect import Connector
 from puyun.egress.target import Target, target_at, target_of
-from puyun.gateway.dispatch import ATTEMPTS_MAX, Dispatcher, Lease, Seats
+from puyun.gateway.dispatch import Attempt, Dispatcher
 from puyun.gateway.upstream import Pool, UpstreamClosedError
 from puyun.kit.errors import PuyunError
+from puyun.limits.limits import Limits
+from puyun.limits.policy import Policy
+from puyun.scheduler.claim import ABANDONED, NOTHING
+from puyun.scheduler.lane import LaneSpec
+from puyun.scheduler.rules import DEFAULTS
+from puyun.scheduler.scheduler import Scheduler
+from puyun.system.clock import SystemClock
+
+ATTEMPTS = 1 + DEFAULTS.flex.retries
 
 MODEL = Model(name="m", kind=Kind.CHAT, context_length=1000)
 
@@ -39,6 +53,9 @@ class Caller:
         self.sold, self.tier = model, tier
         self.path, self.request_id, self.stream = "/chat/completions", "req_1", False
         self.watched: list[object] = []
+        self.exchange = SimpleNamespace(disconnected=False, on_gone=None)
+        self.attempts = 0
+        self.lease: Lease
 
     def body_for(self, target: Target) -> bytes:
         return b'{"model":"%b"}' % target.candidate.deployment.upstream_model.encode()
@@ -49,23 +66,44 @@ class Caller:
 
 class Stage:
     def __init__(self, servers: list[Server], seats: int) -> None:
-        self.pool = Pool(Connector(allow_private=True, timeout=PATIENCE), asyncio.get_running_loop())
-        self.seats = Seats()
+        loop, clock = asyncio.get_running_loop(), SystemClock()
+        self.pool = Pool(Connector(allow_private=True, timeout=PATIENCE), loop)
+        self.arbiter = Local(Decider(Scheduler(), Limits(Policy(defaults=()))), clock, loop)
         places = [candidate(number, seats) for number in range(1, len(servers) + 1)]
-        self.seats.targets = {
+        lanes = tuple(LaneSpec(id=number, seats=seats) for number in [*range(1, len(servers) + 1), 9])
+        self.arbiter.configure(Configuration(1, lanes, (), {1: "m"}))
+        self.call = Caller(sold(*places))
+        self.dispatcher = Dispatcher(self.arbiter, self.pool, first_byte=PATIENCE, idle=PATIENCE)
+        self.dispatcher.targets = {
             place.id: target_at(place, f"http://127.0.0.1:{server.port}/v1", "sk-operator")
             for place, server in zip(places, servers, strict=True)
         }
-        self.call = Caller(sold(*places))
-        self.dispatcher = Dispatcher(self.seats, self.pool, first_byte=PATIENCE, idle=PATIENCE)
+        self.tickets = 0
 
-    async def open(self) -> Lease:
-        return await self.dispatcher.open(self.call)
+    async def open(self, max_wait: int = 0) -> Attempt:
+        self.tickets += 1
+        call, lanes = self.call, self.dispatcher.lanes_of(self.call.sold)
+        call.lease = self.arbiter.acquire(AcquireAsk(self.tickets, 7, 3, call.tier, 1, lanes, 1, 1, False, max_wait))
+        call.attempts = 0
+        try:
+            await self.dispatcher.enter(call)
+            return await self.dispatcher.open(call)
+        except BaseException:
+            call.lease.end(NOTHING, ABANDONED)
+            raise
+
+    def close(self, attempt: Attempt, lease: Lease | None = None) -> None:
+        attempt.release(self.pool)
+        (lease or self.call.lease).end(NOTHING, ABANDONED)
+
+    async def in_flight(self) -> dict[int, int]:
+        pools = await self.arbiter.pools()
+        return {lane.id: lane.in_flight for pool in pools for lane in pool.lanes if lane.in_flight}
 
     async def refused(self) -> PuyunError:
         with pytest.raises(PuyunError) as caught:
             await self.open()
-        assert self.seats.in_flight() == {}
+        assert await self.in_flight() == {}
         return caught.value
 
 
@@ -96,45 +134,27 @@ def error(status: bytes, body: bytes = b"{}", headers: bytes = b"") -> bytes:
 LIMITED = error(b"429 Too Many Requests", headers=b"retry-after: 7\r\n")
 
 
-def test_seats_are_taken_in_the_catalogue_s_order_and_given_back() -> None:
-    first, second = candidate(1, seats=1), candidate(2, seats=1)
-    seats = Seats()
-    seats.targets = {1: nowhere(first), 2: nowhere(second)}
-    model = sold(first, second)
-    one, two = seats.take(model, set()), seats.take(model, set())
-    assert one is not None
-    assert two is not None
-    assert (one.id, two.id) == (1, 2)
-    assert seats.take(model, set()) is None
-    assert seats.in_flight() == {1: 1, 2: 1}
-    seats.leave(two)
-    again = seats.take(model, set())
-    assert again is not None
-    assert again.id == 2
-    seats.leave(one)
-    seats.leave(again)
-    assert seats.in_flight() == {}
+def test_a_deployment_without_a_secret_is_passed_over() -> None:
+    async def scene(stage: Stage, servers: list[Server]) -> None:
+        del (targets := dict(stage.dispatcher.targets))[1]
+        stage.dispatcher.targets = targets
+        attempt = await stage.open()
+        assert attempt.target.id == 2
+        stage.close(attempt)
+
+    play([answers(OK), answers(OK)], scene)
 
 
-def test_a_deployment_without_a_secret_or_already_tried_is_passed_over() -> None:
-    first, second, third = (candidate(number) for number in (1, 2, 3))
-    seats = Seats()
-    seats.targets = {2: nowhere(second), 3: nowhere(third)}
-    found = seats.take(sold(first, second, third), {2})
-    assert found is not None
-    assert found.id == 3
+def test_one_whose_secret_went_away_meanwhile_is_passed_over_too() -> None:
+    async def scene(stage: Stage, servers: list[Server]) -> None:
+        lanes = stage.dispatcher.lanes_of(stage.call.sold)
+        stage.dispatcher.targets = {2: stage.dispatcher.targets[2]}
+        stage.dispatcher._lanes[1] = lanes
+        attempt = await stage.open()
+        assert attempt.target.id == 2
+        stage.close(attempt)
 
-
-def test_seats_stay_counted_when_the_catalogue_is_read_again() -> None:
-    seats = Seats()
-    place = candidate(1, seats=1)
-    seats.targets = {1: nowhere(place)}
-    lease = seats.take(sold(place), set())
-    assert lease is not None
-    seats.targets = {1: nowhere(place)}
-    assert seats.take(sold(place), set()) is None
-    seats.leave(lease)
-    assert seats.take(sold(place), set()) is not None
+    play([answers(OK), answers(OK)], scene)
 
 
 def test_a_call_goes_to_the_first_deployment_with_its_own_head_and_body() -> None:
@@ -146,13 +166,13 @@ def test_a_call_goes_to_the_first_deployment_with_its_own_head_and_body() -> Non
         await reader.read()
 
     async def scene(stage: Stage, servers: list[Server]) -> None:
-        lease = await stage.open()
-        assert (lease.target.id, lease.attempts) == (1, 1)
-        assert stage.call.watched == [lease.answer]
-        assert lease.answer is not None
-        assert await lease.answer.read_all(100) == b"ok"
-        lease.release(stage.pool)
-        assert stage.seats.in_flight() == {}
+        attempt = await stage.open()
+        assert (attempt.target.id, stage.call.attempts) == (1, 1)
+        assert stage.call.watched == [attempt.answer]
+        assert attempt.answer is not None
+        assert await attempt.answer.read_all(100) == b"ok"
+        stage.close(attempt)
+        assert await stage.in_flight() == {}
         (head,) = heads
         host = f"127.0.0.1:{servers[0].port}".encode()
         assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\nhost: " + host + b"\r\n")
@@ -179,11 +199,11 @@ ELSEWHERE = [
 @pytest.mark.parametrize("script", [row[1] for row in ELSEWHERE], ids=[row[0] for row in ELSEWHERE])
 def test_what_another_deployment_may_do_better_is_tried_there(script: Script) -> None:
     async def scene(stage: Stage, servers: list[Server]) -> None:
-        lease = await stage.open()
-        assert (lease.target.id, lease.attempts) == (2, 2)
-        assert stage.seats.in_flight() == {2: 1}
-        lease.release(stage.pool)
-        assert stage.seats.in_flight() == {}
+        attempt = await stage.open()
+        assert (attempt.target.id, stage.call.attempts) == (2, 2)
+        assert await stage.in_flight() == {2: 1}
+        stage.close(attempt)
+        assert await stage.in_flight() == {}
 
     play([script, answers(OK)], scene)
 
@@ -208,31 +228,59 @@ def test_the_last_failure_is_told_where_none_does_better() -> None:
 def test_so_many_attempts_and_no_more() -> None:
     async def scene(stage: Stage, servers: list[Server]) -> None:
         assert (await stage.refused()).code == "upstream_error"
-        assert [server.connections for server in servers] == [1] * ATTEMPTS_MAX + [0]
+        assert [server.connections for server in servers] == [1] * ATTEMPTS + [0]
 
-    play([answers(error(b"500 X"))] * (ATTEMPTS_MAX + 1), scene)
+    play([answers(error(b"500 X"))] * (ATTEMPTS + 1), scene)
 
 
 def test_no_seat_no_call() -> None:
     async def scene(stage: Stage, servers: list[Server]) -> None:
-        lease = await stage.open()
+        attempt, lease = await stage.open(), stage.call.lease
         with pytest.raises(PuyunError) as caught:
             await stage.open()
         assert (caught.value.code, caught.value.status) == ("capacity_unavailable", 503)
-        lease.release(stage.pool)
-        (await stage.open()).release(stage.pool)
+        stage.close(attempt, lease)
+        stage.close(await stage.open())
 
     play([answers(OK, OK)], scene, seats=1)
 
 
-def test_what_a_lease_gives_back_serves_the_next_call() -> None:
+def test_who_waits_gets_the_seat_that_is_given_back() -> None:
+    async def scene(stage: Stage, servers: list[Server]) -> None:
+        attempt, lease = await stage.open(), stage.call.lease
+        waiting = asyncio.ensure_future(stage.open(max_wait=60_000_000))
+        await until(lambda: stage.call.lease is not lease, "the second asked")
+        assert not waiting.done()
+        stage.close(attempt, lease)
+        stage.close(await waiting)
+        assert await stage.in_flight() == {}
+
+    play([answers(OK, OK)], scene, seats=1)
+
+
+def test_a_client_that_leaves_the_queue_leaves_no_trace() -> None:
+    async def scene(stage: Stage, servers: list[Server]) -> None:
+        attempt, lease = await stage.open(), stage.call.lease
+        waiting = asyncio.ensure_future(stage.open(max_wait=60_000_000))
+        await until(lambda: stage.call.exchange.on_gone, "it waits")
+        stage.call.exchange.on_gone()
+        with pytest.raises(UpstreamClosedError):
+            await waiting
+        assert stage.call.exchange.on_gone is None
+        stage.close(attempt, lease)
+        assert await stage.in_flight() == {}
+
+    play([answers(OK, OK)], scene, seats=1)
+
+
+def test_what_an_attempt_gives_back_serves_the_next_call() -> None:
     async def scene(stage: Stage, servers: list[Server]) -> None:
         for _ in range(3):
-            lease = await stage.open()
-            assert lease.answer is not None
-            await lease.answer.read_all(100)
-            lease.release(stage.pool)
-            assert lease.answer is None
+            attempt = await stage.open()
+            assert attempt.answer is not None
+            await attempt.answer.read_all(100)
+            stage.close(attempt)
+            assert attempt.answer is None
         assert servers[0].connections == 1
 
     play([answers(OK, OK, OK)], scene)
@@ -240,7 +288,7 @@ def test_what_a_lease_gives_back_serves_the_next_call() -> None:
 
 def test_nobody_listens_is_told_once_in_a_while(caplog: pytest.LogCaptureFixture) -> None:
     async def scene(stage: Stage, servers: list[Server]) -> None:
-        stage.seats.targets = {1: nowhere(stage.call.sold.candidates[0])}
+        stage.dispatcher.targets = {1: nowhere(stage.call.sold.candidates[0])}
         for _ in range(3):
             found = await stage.refused()
             assert (found.status, found.code) == (502, "upstream_error")
@@ -255,9 +303,9 @@ def test_a_provider_that_is_silent_times_out_and_another_is_asked() -> None:
         opening = asyncio.ensure_future(stage.open())
         await until(lambda: stage.call.watched, "the first was asked")
         stage.pool.sweep(asyncio.get_running_loop().time() + PATIENCE * 2)
-        lease = await opening
-        assert lease.target.id == 2
-        lease.release(stage.pool)
+        attempt = await opening
+        assert attempt.target.id == 2
+        stage.close(attempt)
 
     play([answers(b""), answers(OK)], scene)
 
@@ -287,7 +335,7 @@ def test_a_client_that_leaves_meanwhile_gives_the_seat_back() -> None:
         stage.call.watched[0].close()
         with pytest.raises(UpstreamClosedError):
             await opening
-        assert stage.seats.in_flight() == {}
+        assert await stage.in_flight() == {}
         await until(lambda: gone, "the provider saw it")
         assert servers[1].connections == 0
 
@@ -297,15 +345,15 @@ def test_a_client_that_leaves_meanwhile_gives_the_seat_back() -> None:
 def test_the_echo_answers_by_itself() -> None:
     async def scene(stage: Stage, servers: list[Server]) -> None:
         place = candidate(9, dialect=Dialect.ECHO)
-        stage.seats.targets = {9: target_of(place)}
+        stage.dispatcher.targets = {9: target_of(place)}
         stage.call.sold = sold(place)
         stage.call.body_for = lambda _target: msgspec.json.encode({"model": "m", "messages": [{"content": "hi"}]})
-        lease = await stage.open()
-        assert lease.answer is not None
-        assert b'"content":"hi"' in await lease.answer.read_all(10_000)
-        assert lease.answer.finished
-        lease.release(stage.pool)
-        assert stage.seats.in_flight() == {}
+        attempt = await stage.open()
+        assert attempt.answer is not None
+        assert b'"content":"hi"' in await attempt.answer.read_all(10_000)
+        assert attempt.answer.finished
+        stage.close(attempt)
+        assert await stage.in_flight() == {}
         assert servers[0].connections == 0
 
     play([answers(OK)], scene)

@@ -12,17 +12,26 @@ from shop import NOON, Shop
 from sqlalchemy import Engine, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from puyun.arbiter.message import Configuration
 from puyun.catalog.model import Price, Tier
 from puyun.egress.target import target_at
-from puyun.gateway.dispatch import Seats
 from puyun.jobs import refresh as module
 from puyun.jobs.refresh import Refresh
-from puyun.kit.clock import Instant
+from puyun.kit.clock import Instant, ManualClock
+from puyun.limits.rule import Metric, Subject
 from puyun.storage import schema
 from puyun.storage.engine import bump, open_engine, writing
 from puyun.storage.identity import revoke_key
+from puyun.storage.limits.rules import Change, set_limits
 from puyun.storage.prices import set_price
 from puyun.storage.snapshots import EMPTY
+
+
+class Soon:
+    """A loop whose next turn is now."""
+
+    def call_soon_threadsafe(self, what, *arguments) -> None:
+        what(*arguments)
 
 
 class Stage:
@@ -34,8 +43,10 @@ class Stage:
         links = [{"model": number, "position": 0, "deployment": number} for number in self.shop.models.values()]
         with writing(engine) as connection:
             connection.execute(insert(schema.model_deployment), links)
-        self.plane = SimpleNamespace(snapshot=EMPTY, keys={}, seats=Seats(), admits=True)
-        self.refresh = Refresh(engine, self.plane)
+        self.plane = SimpleNamespace(snapshot=EMPTY, keys={}, dispatcher=SimpleNamespace(targets={}), admits=True)
+        self.wanted: list[Configuration] = []
+        arbiter = SimpleNamespace(configure=self.wanted.append)
+        self.refresh = Refresh(engine, self.plane, arbiter, ManualClock(NOON), Soon())
 
     def price(self) -> int:
         rates = self.plane.snapshot.rates("m", Tier.FLEX, Instant(NOON + 1))
@@ -61,7 +72,7 @@ def test_the_first_look_reads_everything(stage: Stage) -> None:
     assert sorted(stage.plane.snapshot.sold) == ["m", "n"]
     (key,) = stage.plane.keys.values()
     assert (key.id, key.org, key.tier, key.active) == (stage.shop.key.id, 7, Tier.FLEX, True)
-    assert sorted(stage.plane.seats.targets) == sorted(stage.shop.models.values())
+    assert sorted(stage.plane.dispatcher.targets) == sorted(stage.shop.models.values())
     assert stage.price() == 2_500_000
 
 
@@ -108,7 +119,7 @@ def test_a_provider_whose_secret_is_missing_is_not_called_and_the_log_says_so(
         values = {"dialect": "openai", "base_url": "https://h/v1", "api_key": "env:NO_SUCH_KEY"}
         connection.execute(update(schema.provider).where(schema.provider.c.name == "p-m").values(values))
     stage.refresh.once()
-    assert list(stage.plane.seats.targets) == [stage.shop.models["n"]]
+    assert list(stage.plane.dispatcher.targets) == [stage.shop.models["n"]]
     assert [record.message for record in caplog.records] == ["provider_without_secret"]
 
 
@@ -117,17 +128,17 @@ def test_a_place_that_only_this_process_knows(stage: Stage) -> None:
     stage.refresh.once()
     mine = stage.shop.models["m"]
     stage.refresh.override("p-m", None)
-    assert mine not in stage.plane.seats.targets
+    assert mine not in stage.plane.dispatcher.targets
     stage.set_price(5)
     stage.refresh.once()
-    assert mine not in stage.plane.seats.targets
+    assert mine not in stage.plane.dispatcher.targets
     candidate = stage.plane.snapshot.sold["m"].candidates[0]
     stage.refresh.override("p-m", target_at(candidate, "http://127.0.0.1:9/v1", "sk"))
     stage.set_price(6)
     stage.refresh.once()
-    found = stage.plane.seats.targets[mine]
+    found = stage.plane.dispatcher.targets[mine]
     assert (found.port, found.id, stage.price()) == (9, mine, 6)
-    assert stage.plane.seats.targets[stage.shop.models["n"]].echo
+    assert stage.plane.dispatcher.targets[stage.shop.models["n"]].echo
 
 
 def test_a_database_that_is_gone_closes_the_plane_after_a_while(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,3 +186,29 @@ def test_one_failed_look_closes_nothing(stage: Stage, monkeypatch: pytest.Monkey
         task.cancel()
 
     asyncio.run(run())
+
+
+def test_the_arbiter_hears_of_lanes_and_limits_and_of_each_change(stage: Stage) -> None:
+    stage.refresh.once()
+    (first,) = stage.wanted
+    assert sorted(lane.id for lane in first.lanes) == sorted(stage.shop.models.values())
+    assert (first.rules, set(first.models.values())) == ((), {"m", "n"})
+    stage.refresh.once()
+    assert stage.wanted == [first]
+    with writing(stage.engine) as connection:
+        set_limits(connection, Subject(org=7), {Metric.RPM: 5}, Change(by="t"), now=NOON)
+    stage.refresh.once()
+    _, second = stage.wanted
+    assert [(rule.org, rule.metric, rule.amount) for rule in second.rules] == [(7, Metric.RPM, 5)]
+    assert second.revision > first.revision
+
+
+@pytest.mark.parametrize(("pool", "owner"), [("dedicated:acme", 7), ("dedicated:nobody", 0), ("enterprise", None)])
+def test_a_dedicated_pool_is_its_organization_s(stage: Stage, pool: str, owner: int | None) -> None:
+    with writing(stage.engine) as connection:
+        connection.execute(update(schema.deployment).values(pool=pool, own=1, lend=1))
+        bump(connection, "catalog")
+    stage.refresh.once()
+    assert {(lane.pool, lane.owner, lane.own, lane.lend) for lane in stage.wanted[-1].lanes} == {
+        (pool, owner, True, True)
+    }
