@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from puyun.supervisor import backoff
 from puyun.supervisor.link import Link
@@ -92,6 +93,7 @@ def _live(role: Role, link: Link) -> None:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        _be_called(f"puyun {role.name}")
         role.run(link)
         code = 0
     except BaseException:
@@ -101,3 +103,9 @@ def _live(role: Role, link: Link) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _be_called(name: str) -> None:
+    """For `ps` and `top`, where the kernel has it so."""
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(name, "utf-8")

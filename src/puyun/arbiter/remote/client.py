@@ -107,6 +107,7 @@ class Client:
         self._configuration: Configuration | None = None
         self._connection: Connection | None = None
         self._epoch = 0
+        self._leaving = False
         self._first_join = asyncio.Event()
         self._stopgap = Stopgap(board, clock, workers=workers, turn_away=self._turn_away)
 
@@ -194,15 +195,18 @@ class Client:
 
     # --- connecting ------------------------------------------------------------------------------------------------
     async def run(self) -> None:
-        """Runs until cancelled."""
-        while True:
-            with suppress(OSError):
-                _, connection = await self._connect(lambda: Connection(self, self._loop))
-                try:
-                    await self._talk(connection)
-                finally:
-                    connection.transport.abort()
-            await asyncio.sleep(RETRY_SECONDS)
+        """Runs until cancelled; cancel it when no call is left."""
+        try:
+            while True:
+                with suppress(OSError):
+                    _, connection = await self._connect(lambda: Connection(self, self._loop))
+                    try:
+                        await self._talk(connection)
+                    finally:
+                        connection.transport.abort()
+                await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            self._leaving = True
 
     async def _talk(self, connection: Connection) -> None:
         """Until the connection is lost, or the arbiter says nothing any more."""
@@ -256,7 +260,7 @@ class Client:
         for question in questions.values():
             if not question.done():
                 question.set_exception(_away())
-        if self.joined:
+        if self.joined and not self._leaving:
             log.warning("arbiter_away", extra={"epoch": self._epoch})
             self._stopgap.act(self._leases.values())
 

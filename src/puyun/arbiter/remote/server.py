@@ -147,9 +147,8 @@ class Desk:
             else:
                 self._orphans[ticket] = peer
                 kept.append(ticket)
-        if peer.greeted:
-            log.warning("worker_lost", extra={"worker": peer.worker, "seats": len(kept)})
         if kept:
+            log.warning("worker_lost", extra={"worker": peer.worker, "seats": len(kept)})
             self._loop.call_later(HOLD_SECONDS, self._free, peer, kept)
         self._flush(now)
         if not self._peers and self.on_empty is not None:
