@@ -5,11 +5,12 @@ from fractions import Fraction
 
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule as act
+from msgspec import structs
 from rulebook import MODELS, rules
 
 from puyun.catalog.model import Tier
 from puyun.kit.clock import SECOND, Instant
-from puyun.limits.ask import Ask, Over
+from puyun.limits.ask import Ask, Over, Row
 from puyun.limits.limits import Limits
 from puyun.limits.policy import Policy
 from puyun.limits.rule import AT_A_TIME, REQUESTS, WINDOWS, Metric, Rule, Scope
@@ -252,3 +253,96 @@ class Machine(RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+class Changing(RuleBasedStateMachine):
+    """The rule book changes while calls are open; what is counted must still be what there is."""
+
+    open_calls = Bundle("open_calls")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now, self.ticket = 1_000 * SECOND, 0
+        self.limits = Limits(Policy((), MODELS, defaults=()))
+        self.flying: dict[int, Ask] = {}
+        self.waiting: dict[int, Ask] = {}
+
+    def move(self, started: list[int]) -> None:
+        """Each named once, and only such as waited; of one key in order."""
+        for ticket in started:
+            self.flying[ticket] = self.waiting.pop(ticket)
+        for key in KEYS:
+            mine = [ticket for ticket in started if self.flying[ticket].key == key]
+            assert mine == sorted(mine)
+
+    @act(book=books(), dated=st.booleans())
+    def change(self, book: list[Rule], dated: bool) -> None:
+        if dated:
+            ends = Instant(self.now + 5 * SECOND)
+            book += [structs.replace(each, amount=2, ends=ends, id=1) for each in book]
+        used = self.used()
+        self.move(self.limits.configure(Policy(book, MODELS, defaults=()), Instant(self.now)))
+        for place, amount in self.used().items():
+            assert place[2] in AT_A_TIME or amount in {0, used.get(place, amount)}, "what was used stays used"
+
+    @act(target=open_calls, key=st.sampled_from(sorted(KEYS)), tokens=st.integers(0, 30))
+    def ask(self, key: int, tokens: int) -> int:
+        self.ticket += 1
+        ask = Ask(self.ticket, KEYS[key], key, 1, Tier.FLEX, tokens, tokens)
+        answer = self.limits.check(ask, Instant(self.now))
+        if isinstance(answer, Over):
+            return 0
+        (self.waiting if answer.waiting else self.flying)[self.ticket] = ask
+        return self.ticket
+
+    @act(ticket=consumes(open_calls), void=st.booleans())
+    def end(self, ticket: int, void: bool) -> None:
+        started = (self.limits.void if void else self.limits.release)(ticket, Instant(self.now))
+        self.flying.pop(ticket, None)
+        self.waiting.pop(ticket, None)
+        self.move(started)
+
+    @act(seconds=st.integers(0, 9))
+    def pass_time(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+        self.move(self.limits.wake(Instant(self.now)))
+
+    def rows(self) -> list[tuple[tuple[Scope, int, Metric], Row]]:
+        return [
+            ((row.rule.scope, key if row.rule.scope is Scope.KEY else org, row.reading.metric), row)
+            for key, org in KEYS.items()
+            for row in self.limits.view(key, org, 1, Tier.FLEX, Instant(self.now))
+        ]
+
+    def used(self) -> dict[tuple[Scope, int, Metric], int]:
+        return {place: row.reading.used for place, row in self.rows()}
+
+    @invariant()
+    def counts_are_the_calls_that_there_are(self) -> None:
+        places = {key: {place for place, _ in self.rows_of(key)} for key in KEYS}
+        for place, row in self.rows():
+            if row.reading.metric in AT_A_TIME:
+                calls = self.flying if row.reading.metric is Metric.IN_FLIGHT else self.waiting
+                assert row.reading.used == sum(place in places[ask.key] for ask in calls.values())
+
+    def rows_of(self, key: int) -> list[tuple[tuple[Scope, int, Metric], Row]]:
+        return [each for each in self.rows() if each[0][1] in {key, KEYS[key]} and self.in_force(key, each[0])]
+
+    def in_force(self, key: int, place: tuple[Scope, int, Metric]) -> bool:
+        found = self.limits.policy.effective(key, KEYS[key], 1, Tier.FLEX, Instant(self.now)).get(place[2], ())
+        return any(each.scope is place[0] for each in found)
+
+    @invariant()
+    def nobody_waits_for_what_is_free(self) -> None:
+        rows = dict(self.rows())
+        for ask in self.waiting.values():
+            flights = [
+                row
+                for place, row in rows.items()
+                if place[2] is Metric.IN_FLIGHT and place[1] in {ask.key, ask.org} and self.in_force(ask.key, place)
+            ]
+            assert any(row.reading.remaining == 0 for row in flights)
+
+
+TestChanging = Changing.TestCase
+TestChanging.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)

@@ -31,7 +31,7 @@ class Rate:
     `tat`, `capacity` and what `backlog` returns are microseconds × amount, which is units × window.
     """
 
-    __slots__ = ("amount", "capacity", "rule", "shares", "tat", "window")
+    __slots__ = ("amount", "capacity", "metric", "rule", "scope", "shares", "tat", "window")
 
     def __init__(self, rule: Rule) -> None:
         self.tat = 0
@@ -42,7 +42,7 @@ class Rate:
     def _follow(self, rule: Rule) -> None:
         assert rule.amount is not None
         assert rule.burst is not None
-        self.rule = rule
+        self.rule, self.metric, self.scope = rule, rule.metric, rule.scope
         self.window = WINDOWS[rule.metric]
         self.amount = rule.amount
         self.capacity = rule.burst * SECOND * rule.amount
@@ -72,27 +72,29 @@ class Rate:
         return self.tat <= now * self.amount
 
     def reading(self, now: Instant) -> Reading:
-        backlog = self.backlog(now)
+        backlog = max(self.tat - now * self.amount, 0)
+        window, amount, left = self.window, self.amount, self.capacity - backlog
         return Reading(
-            metric=self.rule.metric,
-            scope=self.rule.scope,
-            limit=self.amount,
-            burst=self.capacity // self.window,
-            used=-(-backlog // self.window),
-            remaining=max(self.capacity - backlog, 0) // self.window,
-            reset=-(-backlog // self.amount) if self.amount else 0,
-            window=self.window,
+            self.metric,
+            self.scope,
+            amount,
+            self.capacity // window,
+            -(-backlog // window),
+            left // window if left > 0 else 0,
+            -(-backlog // amount) if amount else 0,
+            window,
         )
 
 
 class Count:
     """How many calls are in flight, or wait."""
 
-    __slots__ = ("amount", "rule", "shares", "value")
+    __slots__ = ("amount", "metric", "rule", "scope", "shares", "value")
 
     def __init__(self, rule: Rule) -> None:
         assert rule.amount is not None
-        self.rule, self.amount = rule, rule.amount
+        self.rule, self.metric, self.scope = rule, rule.metric, rule.scope
+        self.amount = rule.amount
         self.value = 0
         self.shares = 0
 
@@ -100,16 +102,8 @@ class Count:
         return self.value == 0
 
     def reading(self, _now: Instant) -> Reading:
-        return Reading(
-            metric=self.rule.metric,
-            scope=self.rule.scope,
-            limit=self.amount,
-            burst=self.amount,
-            used=self.value,
-            remaining=max(self.amount - self.value, 0),
-            reset=0,
-            window=0,
-        )
+        amount, used = self.amount, self.value
+        return Reading(self.metric, self.scope, amount, amount, used, amount - used if amount > used else 0, 0, 0)
 
 
 def spot(rule: Rule, org: int, model: int, tier: str) -> Spot:

@@ -5,6 +5,7 @@ let through now, which is never more than a burst; `reset` is when nothing is us
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from puyun.kit.clock import HOUR, MINUTE, SECOND, Instant, format_instant
 from puyun.limits.ask import Reading
@@ -51,10 +52,9 @@ def anthropic(readings: Iterable[Reading], now: Instant) -> dict[str, str]:
     for kind, metrics in _ANTHROPIC.items():
         tightest = _tightest(held, metrics)
         if tightest is not None:
-            full = Instant(-(-(now + tightest.reset) // SECOND) * SECOND)
             found[f"anthropic-ratelimit-{kind}-limit"] = str(tightest.limit)
             found[f"anthropic-ratelimit-{kind}-remaining"] = str(tightest.remaining)
-            found[f"anthropic-ratelimit-{kind}-reset"] = format_instant(full)
+            found[f"anthropic-ratelimit-{kind}-reset"] = _second(_seconds(now + tightest.reset))
     return found
 
 
@@ -63,17 +63,24 @@ def ietf(readings: Iterable[Reading]) -> dict[str, str]:
 
     A metric that two limits count is listed twice, the wider one as `metric-scope`. Waiting calls are not listed.
     """
-    policies: dict[str, str] = {}
+    names: set[str] = set()
+    policies: list[str] = []
     states: list[str] = []
     for reading in readings:
         if reading.metric is Metric.QUEUED:
             continue
-        name = f'"{reading.metric}"' if f'"{reading.metric}"' not in policies else f'"{reading.metric}-{reading.scope}"'
-        window = f";w={reading.window // SECOND}" if reading.window else ""
-        policies[name] = f"{name};q={reading.limit}{window}{_UNITS.get(reading.metric, '')}"
+        name = f"{reading.metric}-{reading.scope}" if reading.metric in names else reading.metric.value
+        names.add(name)
+        policies.append(_policy(name, reading.metric, reading.limit, reading.window))
         reset = f";t={_seconds(reading.reset)}" if reading.window else ""
-        states.append(f"{name};r={reading.remaining}{reset}")
-    return {"ratelimit-policy": ", ".join(policies.values()), "ratelimit": ", ".join(states)} if states else {}
+        states.append(f'"{name}";r={reading.remaining}{reset}')
+    return {"ratelimit-policy": ", ".join(policies), "ratelimit": ", ".join(states)} if states else {}
+
+
+@lru_cache(maxsize=4096)
+def _policy(name: str, metric: Metric, limit: int, window: int) -> str:
+    """The part that stays the same from answer to answer."""
+    return f'"{name}";q={limit}{f";w={window // SECOND}" if window else ""}{_UNITS.get(metric, "")}'
 
 
 def retry(wait: int | None, jitter: int = 0) -> dict[str, str]:
@@ -102,6 +109,11 @@ def duration(microseconds: int) -> str:
     seconds, fraction = divmod(rest // 1000, 1000)
     shown = f"{seconds}.{fraction:03}".rstrip("0") if fraction else str(seconds)
     return f"{f'{hours}h' if hours else ''}{f'{minutes}m' if hours or minutes else ''}{shown}s"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return format_instant(Instant(seconds * SECOND))
 
 
 def _tightest(readings: Iterable[Reading], metrics: frozenset[Metric]) -> Reading | None:

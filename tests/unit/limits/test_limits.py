@@ -506,3 +506,24 @@ def test_when_to_wake() -> None:
     assert limits.next_wake == at(20)
     limits.wake(at(30))
     assert limits.next_wake is None
+
+
+@pytest.mark.parametrize("amount", [1, 7, 59, 60, 61, 997, 3_000])
+def test_nothing_drifts(amount: int) -> None:
+    """Who always comes at the first microsecond at which they may gets exactly the rate, however long it goes on."""
+    limits, now, passed = Limits(policy(f"org 7 rpm {amount} burst 60")), at(1), 0
+    while passed < 5_000 + amount:
+        answer = limits.check(ask(passed), now)
+        if isinstance(answer, Over):
+            assert answer.wait
+            now = Instant(now + answer.wait)
+        else:
+            passed += 1
+    assert now - at(1) == -(-5_000 * 60_000_000 // amount)
+
+
+def test_ten_minutes_of_hammering_let_through_a_burst_and_the_rate_and_no_more() -> None:
+    limits, passed = Limits(policy("org 7 rpm 90 burst 7\norg 7 itpm 100000")), 0
+    for tick in range(60_000):
+        passed += isinstance(limits.check(ask(tick, input=100), at(tick / 100)), Passed)
+    assert passed == (90 * 7 + 90 * 599.99) // 60
