@@ -72,7 +72,8 @@ class Play:
             return self._arrive(TIERS[verb], rest, now)
         if verb == "wake":
             due = self.scheduler.next_wake
-            assert due is not None and due <= now, f"nothing to do before {due}"
+            assert due is not None
+            assert due <= now, f"nothing to do before {due}"
             return self.scheduler.wake(now)
         if verb == "remove":
             del self.lanes[int(rest[0])]

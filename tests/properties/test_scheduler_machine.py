@@ -93,14 +93,12 @@ class Watched(Scheduler):
             assert ENTERPRISE not in waiting, "others before Enterprise below its ceiling"
 
     def waiting_for(self, lane: Lane[Line]) -> list[Claim]:
+        """Asked in the middle of an event too, when not all of its decisions have been heard."""
         return [
             known.claim
             for ticket, known in self.book.items()
-            if known.lane is None
-            and ticket in self._calls
-            and lane.id in known.claim.lanes
-            and lane.id not in known.tried
-            if not lane.retired and may_use(lane.spec, known.claim)
+            if (call := self._calls.get(ticket)) and call.lane is None and lane.id in known.claim.lanes
+            if lane.id not in known.tried and not lane.retired and may_use(lane.spec, known.claim)
         ]
 
 
@@ -121,6 +119,12 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.scheduler = Watched(SMALL)
         self.book = self.scheduler.book
         self.ended: Counter[int] = Counter()
+        self.widest = 0
+        self.configured()
+
+    def configured(self) -> None:
+        """Those who waited before there were fewer seats wait on, so queues are bounded by the most there were."""
+        self.widest = max(self.widest, sum(spec.seats for spec in self.specs.values()))
         self.hear(self.scheduler.configure(self.specs, self.now))
 
     # --- what it says ------------------------------------------------------------------------------------------------
@@ -245,7 +249,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         else:
             kept = {"own": self.specs[changed].own, "lend": self.specs[changed].lend, "rpm": self.specs[changed].rpm}
             self.specs[changed] = lane(changed, pool, seats=seats, **kept)
-        self.hear(self.scheduler.configure(self.specs, self.now))
+        self.configured()
 
     @rule(tier=TIERS, org=ORGS, data=st.data())
     def reclaim(self, tier: Tier, org: int, data: st.DataObject) -> None:
@@ -297,7 +301,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         for rank, levels in enumerate(self.scheduler._levels):
             for model, level in levels.items():
                 here = {org: n for (tier, of, org), n in queued.items() if (tier, of) == (RANKS[rank], model)}
-                assert sum(here.values()) <= level.bound
+                assert sum(here.values()) <= max(level.rules.of(RANKS[rank]).queue_per_seat * self.widest, level.bound)
                 assert level.waiting == sum(tab.waiting for tab in level.tabs.values())
                 assert level._longest == max((tab.waiting for tab in level.tabs.values()), default=0)
 
