@@ -18,6 +18,7 @@ from puyun.cli.ledger.budgets import budget_app
 from puyun.cli.ledger.codes import redeem_app
 from puyun.cli.ledger.invoices import invoice_app
 from puyun.cli.ledger.payouts import chargeback_app, payout_app
+from puyun.cli.ledger.unmatched import payment_app
 from puyun.cli.limits.effective import limits_app
 from puyun.cli.output import say
 from puyun.cli.people import org_app, user_app
@@ -73,6 +74,7 @@ app.add_typer(simulate_app, name="simulate")
 for group, name in (
     (grants.credit_app, "credit"),
     (redeem_app, "redeem"),
+    (payment_app, "payment"),
     (payout_app, "payout"),
     (chargeback_app, "chargeback"),
     (invoice_app, "invoice"),

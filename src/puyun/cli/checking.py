@@ -115,6 +115,7 @@ def _database(place: Path | str) -> "Iterator[tuple[str, str, str]]":
             with reading(engine) as connection:
                 yield from _engine(connection, opening.shown(place))
                 yield from _catalog(connection)
+                yield from _payments(connection)
     finally:
         engine.dispose()
 
@@ -131,6 +132,17 @@ def _engine(connection: "sqlalchemy.Connection", place: str) -> "Iterator[tuple[
         if connection.exec_driver_sql(f"SHOW {name}").scalar_one() == "off":
             yield name, "fault", "off: a machine that dies takes completed calls' charges along; set it on"
     yield "backup", "note", "back up with pg_dump or the server's own archive; the data directory holds no money"
+
+
+def _payments(connection: "sqlalchemy.Connection") -> "Iterator[tuple[str, str, str]]":
+    from puyun.kit.clock import DAY
+    from puyun.storage.money.unmatched import list_unmatched
+    from puyun.system.clock import SystemClock
+
+    late = [row for row in list_unmatched(connection) if SystemClock().now() - row.received_at > DAY]
+    if late:
+        message = f"{len(late)} since more than a day, for nobody; match or return them: puyun payment list"
+        yield "payments", "note", message
 
 
 def _catalog(connection: "sqlalchemy.Connection") -> "Iterator[tuple[str, str, str]]":

@@ -22,7 +22,7 @@ there is about as much to hash as to add up.
 | A14   | seals and statements come again from the rows they cover; lots are the bonus that came in                 |
 | A15   | a budget's spent and held are, window by window, the charges and the open holds that count against it     |
 | A16   | refunds are their postings, and come to at most what the call was charged                                 |
-| A17   | codes, payouts, disputes and invoices are their postings                                                  |
+| A17   | codes, payouts, disputes, invoices and matched payments are their postings                                |
 | A18   | failed and crashed calls charge nothing (I18)                                                             |
 """
 

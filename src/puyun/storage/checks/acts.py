@@ -1,4 +1,4 @@
-"""What acts left beside their postings: A14 (lots), A16 (refunds), A17 (codes, payouts, disputes, invoices)."""
+"""What acts left beside their postings: A14 (lots), A16 (refunds), A17 (codes, payouts, disputes, invoices, matched payments)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +26,7 @@ from sqlalchemy.sql.expression import Subquery
 
 from puyun.kit.ids import request_id
 from puyun.ledger.audit import Finding
-from puyun.ledger.chart import BONUS, FEES, Entry
+from puyun.ledger.chart import BONUS, FEES, PAID, Entry
 from puyun.storage import schema
 from puyun.storage.checks.span import Span
 from puyun.storage.money import tables
@@ -70,6 +70,7 @@ def check_acts(span: Span) -> Iterator[Finding]:
     yield from _lots(span)
     yield from _refunds(span)
     yield from _rows(span)
+    yield from _matched(span)
 
 
 def check_numbers(connection: Connection) -> Iterator[Finding]:
@@ -158,6 +159,26 @@ def _rows(span: Span) -> Iterator[Finding]:
         for row in span.rows(query.having(total != 0)):
             message = f"{kind} differ from what was posted under it by {int(row['amount'])}"
             yield span.finding("A17", row["org"], f"key {row['ref']!r}", message)
+
+
+def _matched(span: Span) -> Iterator[Finding]:
+    """A17: a payment that was matched was posted under its own key, once (A12), with its amount."""
+    payment = tables.unmatched_payment
+    key = payment.c.processor.concat(":").concat(payment.c.ref)
+    account = literal("processor:").concat(payment.c.processor)
+    posted = and_(_ACTS.c.org == _KEY.c.org, _ACTS.c.number == _KEY.c.number)
+    line = and_(posted, _ACTS.c.entry == Entry.TOPUP, _ACTS.c.debit == account, _ACTS.c.credit == PAID)
+    found = func.coalesce(_ACTS.c.amount, 0)
+    query = (
+        select(payment.c.org, key.label("ref"), payment.c.amount, found.label("found"))
+        .select_from(
+            payment.outerjoin(_KEY, and_(_KEY.c.org == payment.c.org, _KEY.c.ref == key)).outerjoin(_ACTS, line)
+        )
+        .where(payment.c.org.between(span.first, span.last), found != payment.c.amount)
+    )
+    for row in span.rows(query):
+        message = f"a payment of {row['amount']} was matched, {row['found']} was posted under it"
+        yield span.finding("A17", row["org"], f"key {row['ref']!r}", message)
 
 
 def _between(span: Span, said: Subquery) -> ColumnElement[bool]:

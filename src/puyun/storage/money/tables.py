@@ -95,6 +95,28 @@ dispute = Table(
 )
 """A chargeback. `debt` is what the wallet could not cover when it was opened."""
 
+unmatched_payment = Table(
+    "unmatched_payment",
+    metadata,
+    Column("processor", Text, primary_key=True),
+    Column("ref", Text, primary_key=True),
+    Column("currency", Text, nullable=False),
+    Column("amount", Money, nullable=False),
+    Column("state", Text, nullable=False),
+    _text("note"),
+    _text("by"),
+    Column("org", Id, index=True),
+    Column("received_at", When, nullable=False),
+    Column("ended_at", When),
+    CheckConstraint("amount > 0", name="amount"),
+    CheckConstraint("state IN ('open', 'matched', 'returned')", name="state"),
+    CheckConstraint("(org IS NOT NULL) = (state = 'matched')", name="matched"),
+    **CLUSTERED,
+)
+"""Money that came in and says not for whom. It is in no journal, since a journal belongs to a wallet; matched, it is a
+payment like any other under the key `PROCESSOR:REF`.
+"""
+
 invoice = Table(
     "invoice",
     metadata,

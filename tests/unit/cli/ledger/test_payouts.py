@@ -38,3 +38,22 @@ def test_a_chargeback_from_opening_to_its_end(puyun) -> None:
     assert {row["dispute"] for row in puyun("chargeback", "list", "--json").json} == {"dp_1", "dp_3"}
     assert puyun("balance", "acme", "--json").json["available"] == "4.00"
     assert puyun("audit").code == 0
+
+
+def test_a_payment_for_nobody_is_matched_or_returned(puyun) -> None:
+    for payment in ("tx_1", "tx_2"):
+        assert puyun("payment", "keep", "bank", payment, "3.00", "--note", "for acme?").code == 0
+    assert [row["payment"] for row in puyun("payment", "list", "--json").json] == ["tx_1", "tx_2"]
+    assert puyun("balance", "acme", "--json").json["paid"] == "5.00"
+    matched = puyun("payment", "match", "bank", "tx_1", "acme", "--json").json
+    assert (matched["state"], matched["organization"]) == (
+        "matched",
+        puyun("balance", "acme", "--json").json["organization"],
+    )
+    assert puyun("balance", "acme", "--json").json["paid"] == "8.00"
+    assert puyun("payment", "return", "bank", "tx_1", "--why", "x").code == 1
+    assert puyun("payment", "return", "bank", "tx_2", "--why", "x", "--json").json["state"] == "returned"
+    assert puyun("payment", "match", "bank", "tx_3", "acme").code == 3
+    assert puyun("payment", "list", "--json").json == []
+    assert len(puyun("payment", "list", "--all", "--json").json) == 2
+    assert puyun("audit").code == 0
