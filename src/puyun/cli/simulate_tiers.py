@@ -89,7 +89,7 @@ def _chosen(names: list[str], trace: Path | None) -> "list[Scenario]":
     if trace is not None:
         try:
             known["trace"] = recorded(read(trace.read_text("utf-8").splitlines()))
-        except (KeyError, ValueError, IndexError) as error:
+        except (KeyError, ValueError) as error:
             raise usage(
                 f"{trace} is no trace: {error}.", "a CSV with TIMESTAMP, ContextTokens, GeneratedTokens"
             ) from None

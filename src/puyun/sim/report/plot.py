@@ -24,7 +24,12 @@ def along_waits(wait: int, length: int) -> int:
 
 
 def distribution(series: Series) -> str:
-    """From left to right longer waits, from below upwards the share of calls that waited no longer."""
+    """From left to right longer waits, from below upwards the share of calls that waited no longer.
+
+    Nothing where none was served.
+    """
+    if not series.waits:
+        return ""
     points = [(along_waits(wait, WIDTH), _up(part, 1_000)) for part, wait in zip(PARTS, series.waits, strict=True)]
     return _path([*points, (WIDTH, 0)])
 

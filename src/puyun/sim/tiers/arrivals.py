@@ -2,6 +2,7 @@
 
 from bisect import bisect
 from collections.abc import Iterator
+from functools import cache
 from itertools import accumulate
 from math import cos, log, pi
 from random import Random  # noqa: TID251 - seeded: a simulation is the same every time
@@ -48,11 +49,15 @@ def calls(source: Source, place: int, *, seats: int, seed: int, until: int) -> I
 def mean_seat_time(source: Source) -> float:
     """Microseconds that a call keeps its seat on average, at the usual speed."""
     if isinstance(source.process, Recorded):
-        outputs = [each.output for each in source.process.arrivals]
-    else:
-        dice = Random("lengths")  # noqa: S311 - nothing here is a secret
-        outputs = [drawn(source.lengths, dice)[1] for _ in range(SAMPLES)]
-    return sum(seat_time(each) for each in outputs) / len(outputs)
+        times = [seat_time(each.output) for each in source.process.arrivals]
+        return sum(times) / len(times)
+    return _mean_of(source.lengths)
+
+
+@cache
+def _mean_of(lengths: Lengths) -> float:
+    dice = Random("lengths")  # noqa: S311 - nothing here is a secret
+    return sum(seat_time(drawn(lengths, dice)[1]) for _ in range(SAMPLES)) / SAMPLES
 
 
 def seat_time(output: int) -> int:

@@ -51,6 +51,7 @@ class Series(msgspec.Struct, frozen=True):
     seats_ppm: Sequence[int]
     jain_ppm: Sequence[int | None]
     waits: Sequence[int]
+    """Empty where no call was served."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,7 +221,7 @@ def _series(log: Log, tier: Tier) -> Series:
         wait_p99=[quantile(each, 990) if each else None for each in ordered],
         seats_ppm=[each * MILLION // room for each in seats],
         jain_ppm=[_lately(served[max(place + 1 - SMOOTH, 0) : place + 1], orgs, weights) for place in range(BINS)],
-        waits=[quantile(after, part) for part in PARTS],
+        waits=[quantile(after, part) for part in PARTS] if after else [],
     )
 
 

@@ -63,7 +63,7 @@ def _flood(times: int) -> Scenario:
         about=f"Eight Flex organizations alike at half of all seats, but that one asks for {times} times its part.",
         upstreams=_ONE_POOL,
         sources=(others, loud, replace(_TEST, load=1.0)),
-        until=4 * MINUTE,
+        until=12 * MINUTE,
     )
 
 
@@ -218,7 +218,12 @@ SCENARIOS = {each.name: each for each in _ALL}
 
 
 def recorded(arrivals: Sequence[Arrival]) -> Scenario:
-    """A trace of real calls, as Enterprise's, Flex's and Test's: each plays it from elsewhere and at its own pace."""
+    """A trace of real calls, as Enterprise's, Flex's and Test's: each plays it from elsewhere and at its own pace.
+
+    Raises ValueError for one that takes no time.
+    """
+    if not arrivals or arrivals[0].at == arrivals[-1].at:
+        raise ValueError("fewer than two calls at different times")
     process = Recorded(tuple(arrivals))
     return _crowded(
         10,

@@ -44,6 +44,8 @@ def targets(runs: Runs) -> list[Target]:
             found.append(Target(number, what, wanted, "measured live", None))
         elif not all(name in runs for name in needs):
             found.append(Target(number, what, wanted, f"needs {', '.join(needs)}", None))
+        elif not all(runs[name].log.calls for name in needs):
+            found.append(Target(number, what, wanted, "nothing was served", kept=False))
         else:
             text, kept = measure(*[runs[name] for name in needs])
             found.append(Target(number, what, wanted, text, kept))

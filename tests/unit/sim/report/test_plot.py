@@ -2,6 +2,7 @@ import re
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from puyun.catalog.model import Tier
 from puyun.sim.report import plot
@@ -42,7 +43,7 @@ def test_gaps_are_gaps_and_a_moment_on_its_own_is_a_dot() -> None:
     values: list[int | None] = [None] * BINS
     values[3] = MILLION // 2
     values[10] = values[11] = MILLION
-    drawn = plot.likeness(Series(lone.tier, lone.wait_p99, lone.seats_ppm, values, lone.waits))
+    drawn = plot.likeness(replace(lone, jain_ppm=values))
     assert drawn.count("M") == 2
     dot, line = drawn[1:].split("M")
     assert len(set(dot.split("L"))) == 1
@@ -54,6 +55,7 @@ def test_a_distribution_rises_from_its_shortest_wait_to_everybody() -> None:
     drawn = points(plot.distribution(series(wait=10_000_000)))
     assert drawn[0] == (plot.along_waits(10_000_000, WIDTH), HEIGHT)
     assert drawn[-1] == (WIDTH, 0)
+    assert plot.distribution(replace(series(), waits=[])) == ""
 
 
 def test_shares_lie_on_top_of_each_other() -> None:

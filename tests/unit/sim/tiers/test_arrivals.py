@@ -90,7 +90,7 @@ def test_what_is_overstated_is_only_said() -> None:
 
 
 def test_a_trace_comes_round_again_with_its_own_lengths() -> None:
-    found = made(replace(SOURCE, process=TRACE, load=4.0))
+    found = made(replace(SOURCE, process=TRACE, load=2.0), until=6 * MINUTE)
     assert len(found) > 3 * len(TRACE.arrivals)
     known = {(each.input, each.output) for each in TRACE.arrivals}
     assert {(call.input, call.output) for call in found} <= known

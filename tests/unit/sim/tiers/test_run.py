@@ -29,7 +29,7 @@ ONE_LANE = Scenario(
 )
 
 
-def small(name: str, until: int = 45 * SECOND) -> Scenario:
+def small(name: str, until: int = 25 * SECOND) -> Scenario:
     """Cut short; what changes in the middle of it is left out."""
     return replace(SCENARIOS[name], until=min(SCENARIOS[name].until, until), warm=min(SCENARIOS[name].warm, until // 4))
 

@@ -124,7 +124,7 @@ def test_lanes_whose_room_cannot_be_told_are_not_watched_for_idle_seats(hidden: 
         (Tier.FLEX, 2, 1, 10, "whose it is not"),
         (Tier.ENTERPRISE, 9, 1, 10, "whose it is not"),
         (Tier.FLEX, 2, 2, 10, "fewer seats than calls"),
-        (Tier.ENTERPRISE, 1, 1, 101, "after it was asked for"),
+        (Tier.ENTERPRISE, 1, 1, 101, "after a wait of 101"),
     ],
 )
 def test_seats_that_should_not_have_been_given(tier: Tier, org: int, lane: int, now: int, says: str) -> None:
