@@ -24,13 +24,15 @@ FAILED = 70
 class Role:
     """What a child is for. `run` returns when it has ended in good order: it stops on SIGTERM, or when its link ends.
 
-    `last`: it is stopped only after all that are not. `grace`: seconds from there to SIGKILL.
+    `last`: it is stopped only after all that are not. `grace`: seconds from there to SIGKILL. `longest`: seconds at most
+    until it is started again.
     """
 
     name: str
     run: Callable[[Link], None]
     grace: float
     last: bool = False
+    longest: float = backoff.LONGEST
 
 
 class Child:
@@ -75,7 +77,7 @@ class Child:
             return None
         self.pid = 0
         self._deaths = backoff.deaths(self._deaths, time.monotonic() - self._born)
-        self.due = time.monotonic() + backoff.pause(self._deaths)
+        self.due = time.monotonic() + min(backoff.pause(self._deaths), self.role.longest)
         code = os.waitstatus_to_exitcode(status)
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 

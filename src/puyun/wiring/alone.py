@@ -24,8 +24,8 @@ class Alone:
     def started(self, port: int) -> None:
         self._demo.announce(port)
 
-    def arbiter(self, loop: asyncio.AbstractEventLoop) -> Local:
-        return Local(Decider(Scheduler(), Limits(Policy())), SteadyClock(), loop)
+    def arbiter(self) -> Local:
+        return Local(Decider(Scheduler(), Limits(Policy())), SteadyClock(), asyncio.get_running_loop())
 
     async def enter(self, moved: Moved | None) -> None:
         if moved is not None:

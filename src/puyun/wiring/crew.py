@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+from collections.abc import Callable
 from tempfile import TemporaryDirectory
 
 import msgspec
@@ -27,6 +28,9 @@ from puyun.wiring import gateway
 
 MODEL = "model"
 """The child that runs the embedded model; what it says is where that is."""
+
+ARBITER_PAUSE = 0.5
+"""Seconds at most until a dead arbiter is started again: every call waits for it."""
 
 GRACE = 10.0
 """Seconds a child has to end once there is nothing more to wait for."""
@@ -54,7 +58,7 @@ class Crew:
             self.path = f"{folder}/arbiter"
             listener = listening.listen_locally(self.path)
             roles = [
-                Role("arbiter", functools.partial(self._arbitrate, listener), GRACE, last=True),
+                Role("arbiter", functools.partial(self._arbitrate, listener), GRACE, last=True, longest=ARBITER_PAUSE),
                 *(
                     Role(f"worker-{number}", functools.partial(self._work, number), grace)
                     for number in range(1, self.workers + 1)
@@ -71,15 +75,14 @@ class Crew:
 
     def _arbitrate(self, listener: socket.socket, link: Link) -> None:
         listening.release(self.reserved)
-        arbiter = process.serve(
-            listener,
-            memory.Memory(self._memory),
-            SteadyClock(),
-            workers=self.workers,
-            ready=functools.partial(link.tell, READY),
-        )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(arbiter)
+            runner.run(self._arbiter(listener, link))
+
+    async def _arbiter(self, listener: socket.socket, link: Link) -> None:
+        listen_to(link, lambda _: None)
+        state = memory.Memory(self._memory)
+        told = functools.partial(link.tell, READY)
+        await process.serve(listener, state, SteadyClock(), workers=self.workers, ready=told)
 
     def _work(self, number: int, link: Link) -> None:
         place = Worker(link, self, number)
@@ -99,12 +102,7 @@ class Crew:
         def moved(endpoint: Endpoint | None) -> None:
             link.tell(msgspec.json.encode(endpoint).decode() if endpoint else "")
 
-        def hear() -> None:
-            if link.hear() is None:
-                loop.remove_reader(link)
-                stop.set()
-
-        loop.add_reader(link, hear)
+        listen_to(link, lambda _: None)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         await self._demo.start(moved)
@@ -128,27 +126,39 @@ class Worker:
     def started(self, _port: int) -> None:
         self._link.tell(READY)
 
-    def arbiter(self, _loop: asyncio.AbstractEventLoop) -> Client:
+    def arbiter(self) -> Client:
         crew = self._crew
         place = board.Board(crew.board, self._number, crew.workers)
         return Client(unix(crew.path), place, SteadyClock(), worker=self._number, workers=crew.workers)
 
     async def enter(self, moved: Moved | None) -> None:
         self._moved = moved
-        asyncio.get_running_loop().add_reader(self._link, self._hear)
+        listen_to(self._link, self._hear)
 
     async def leave(self) -> None:
         asyncio.get_running_loop().remove_reader(self._link)
 
-    def _hear(self) -> None:
-        lines = self._link.hear()
-        if lines is None:  # the parent is gone, so nobody would start the port anew: stop like it would have said
-            asyncio.get_running_loop().remove_reader(self._link)
+    def _hear(self, line: str) -> None:
+        name, _, words = line.partition(" ")
+        if name == MODEL and self._moved is not None:
+            self._moved(msgspec.json.decode(words, type=Endpoint) if words else None)
+
+
+def listen_to(link: Link, hear: Callable[[str], None]) -> None:
+    """Hand over what the parent says, line by line. When it is gone nobody would start this process again, so it stops
+    as if it had been told to.
+    """
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        lines = link.hear()
+        if lines is None:
+            loop.remove_reader(link)
             os.kill(os.getpid(), signal.SIGTERM)
         for line in lines or ():
-            name, _, words = line.partition(" ")
-            if name == MODEL and self._moved is not None:
-                self._moved(msgspec.json.decode(words, type=Endpoint) if words else None)
+            hear(line)
+
+    loop.add_reader(link, read)
 
 
 def _reserve(settings: Settings) -> list[socket.socket]:

@@ -60,8 +60,8 @@ class Place(Protocol):
     sockets: list[socket.socket] | None
     """What it listens on; None: on the address of the settings."""
 
-    def arbiter(self, loop: asyncio.AbstractEventLoop) -> Local | Client:
-        """Who decides about seats."""
+    def arbiter(self) -> Local | Client:
+        """Who decides about seats, for the running loop."""
         ...
 
     async def enter(self, moved: Moved | None) -> None:
@@ -133,11 +133,11 @@ class Gateway:
             allow_private=upstream.allow_private, timeout=upstream.connect_timeout, proxy=upstream.proxy
         )
         pool = Pool(connector, loop)
-        arbiter = self._place.arbiter(loop)
+        arbiter = self._place.arbiter()
         plane = self._plane(ledger, pool, arbiter)
         orphans = self._orphans()
         refresh = Refresh(self._engine, plane, arbiter, self._clock, loop)
-        server = self._server(plane)
+        server = self._server(plane, arbiter)
         stalls = Stalls(self._settings.server.write_stall_seconds)
         refresh.once()
         plane.admits = True
@@ -193,7 +193,7 @@ class Gateway:
             proxies=tuple(ip_network(text) for text in networks(settings.server.trusted_proxies)),
         )
 
-    def _server(self, plane: DataPlane) -> "_Server":
+    def _server(self, plane: DataPlane, arbiter: Arbiter) -> "_Server":
         settings = self._settings
         pages = create_pages(
             PageDeps(
@@ -209,8 +209,10 @@ class Gateway:
             engine=self._engine,
             clock=self._clock,
             plane=plane,
+            arbiter=arbiter,
             currency=settings.brand.currency,
             signer=Signer(self._engine, settings.data, self._clock),
+            stopping=lambda: server.should_exit,
         )
         config = uvicorn.Config(
             create_api(deps, pages),
