@@ -88,21 +88,35 @@ def test_another_deployment_answers_for_one_that_fails(platform: Platform, accou
     assert platform.settled_wallet(account).paid == 10_000_000_000 - charge(3, 10)
 
 
-def test_seats_are_not_overbooked(platform: Platform, account: Account) -> None:
+def test_a_call_waits_for_a_seat_or_is_refused_at_once_as_it_likes(platform: Platform, account: Account) -> None:
     user = f"seat-{account.number}"
     body = {"model": "mock-one-seat", "messages": SAYS, "user": user}
-    with platform.dialogue() as dialogue, platform.client(account) as client:
-        dialogue.send(post("/v1/chat/completions", body, account.key))
+    with platform.dialogue() as first, platform.dialogue() as second, platform.client(account) as client:
+        first.send(post("/v1/chat/completions", body, account.key))
         until(lambda: platform.mock.asked(user), "the seat to be taken")
         with pytest.raises(openai.APIStatusError) as caught:
-            client.chat.completions.create(**body)
+            client.chat.completions.create(**body, extra_headers={"X-Max-Wait": "0"})
         assert (caught.value.status_code, caught.value.code) == (503, "capacity_unavailable")
         assert int(caught.value.response.headers["retry-after"]) >= 1
+        second.send(post("/v1/chat/completions", body, account.key))
+        until(lambda: queued(platform, account, "mock-one-seat") == 1, "the second to queue")
+        assert len(platform.mock.asked(user)) == 1
+        assert platform.wallet(account).held > 0, "only the first holds money"
         platform.mock.open_gate(user)
-        assert dialogue.answer().status == 200
+        assert first.answer().status == 200
+        answer = second.answer()
+        assert answer.status == 200
+        assert int(answer.headers["x-puyun-queue-position"]) >= 0
         assert client.chat.completions.create(**body).usage
-    assert len(platform.mock.asked(user)) == 2
-    assert sorted(record["charge"] for record in platform.records(account)) == [0, charge(3, 10), charge(3, 10)]
+    assert len(platform.mock.asked(user)) == 3
+    records = platform.records(account)
+    assert [record["charge"] for record in records] == [charge(3, 10)] * 3, "who is refused a seat leaves no record"
+    assert records[1]["queue_ms"] > 0
+
+
+def queued(platform: Platform, account: Account, model: str) -> int:
+    shown = platform.get("/v1/limits", account.key)
+    return next(row["queued"] for row in shown["models"] if row["model"] == model)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puyun.arbiter.interface import Arbiter
 from puyun.catalog.snapshot import Key
 from puyun.gateway.admit import check_address, credentials_of, identify
 from puyun.gateway.finish import unavailable
@@ -21,13 +22,18 @@ from puyun.storage.reports.signatures import Signer
 
 @dataclass(frozen=True, kw_only=True)
 class ApiDeps:
-    """What the endpoints need; `plane` is the data plane of this process, for its keys and prices; `signer` signs receipts."""
+    """What the endpoints need; `plane` is the data plane of this process, for its keys and prices; `signer` signs receipts.
+
+    `stopping` turns true when the server wants to go; streams then end by themselves.
+    """
 
     engine: Engine
     clock: Clock
     plane: DataPlane
+    arbiter: Arbiter
     currency: str
     signer: Signer
+    stopping: Callable[[], bool]
 
 
 Reader = Callable[[Request, ApiDeps, Key], Response]
@@ -38,14 +44,19 @@ def reads(deps: ApiDeps, reader: Reader) -> Callable[[Request], Response]:
 
     @wraps(reader)
     def signed_in(request: Request, deps: ApiDeps) -> Response:
-        given = credentials_of(request.headers.raw)
-        peer = request.client.host if request.client else ""
-        key = identify(given, deps.plane.keys, deps.clock.now())
-        if key.networks:
-            check_address(key, peer, given.forwarded, deps.plane.proxies)
-        return reader(request, deps, key)
+        return reader(request, deps, asker(request, deps))
 
     return public(deps, signed_in)
+
+
+def asker(request: Request, deps: ApiDeps) -> Key:
+    """The key that is used. Raises PuyunError 401, 403."""
+    given = credentials_of(request.headers.raw)
+    key = identify(given, deps.plane.keys, deps.clock.now())
+    if key.networks:
+        peer = request.client.host if request.client else ""
+        check_address(key, peer, given.forwarded, deps.plane.proxies)
+    return key
 
 
 def public(deps: ApiDeps, reader: Callable[[Request, ApiDeps], Response]) -> Callable[[Request], Response]:
@@ -60,12 +71,17 @@ def public(deps: ApiDeps, reader: Callable[[Request, ApiDeps], Response]) -> Cal
             response = failure(error, request_id)
         except OperationalError:
             response = failure(unavailable(), request_id)
-        response.headers["x-request-id"] = request_id
-        response.headers["access-control-allow-origin"] = "*"
-        response.headers["access-control-expose-headers"] = "*"
-        return response
+        return finished(response, request_id)
 
     return endpoint
+
+
+def finished(response: Response, request_id: str) -> Response:
+    """With what every answer of the API has in its head."""
+    response.headers["x-request-id"] = request_id
+    response.headers["access-control-allow-origin"] = "*"
+    response.headers["access-control-expose-headers"] = "*"
+    return response
 
 
 def failure(error: PuyunError, request_id: str) -> Response:

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from puyun.api import reads as read
 from puyun.api.access import ApiDeps, failure, public, reads
+from puyun.api.limits import LimitFeed
 from puyun.kit.errors import PuyunError
 
 RECEIPT_KEYS = "/.well-known/puyun-receipt-keys"
@@ -41,6 +42,7 @@ def create_api(deps: ApiDeps, pages: ASGIApp) -> Starlette:
             error = PuyunError("method_not_allowed", 405, text, headers={"allow": "POST, OPTIONS"})
         return failure(error, deps.plane.mint_request_id())
 
+    feed = LimitFeed(deps)
     routes = [
         Route("/healthz", healthy),
         Route("/readyz", ready),
@@ -49,6 +51,8 @@ def create_api(deps: ApiDeps, pages: ASGIApp) -> Starlette:
         Route("/v1/models/{id:path}", reads(deps, read.model)),
         Route("/v1/balance", reads(deps, read.balance)),
         Route("/v1/usage", reads(deps, read.usage)),
+        Route("/v1/limits", feed.limits),
+        Route("/v1/limits/stream", feed.stream),
         Route("/v1/receipts/{id}", reads(deps, read.receipt)),
         Route("/v1/statements/{month}", reads(deps, read.statement)),
         Route("/v1/{rest:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),

@@ -57,8 +57,11 @@ class Place(Protocol):
 
     first: bool
     """Whether it does what is done once, however many there are."""
-    sockets: list[socket.socket] | None
-    """What it listens on; None: on the address of the settings."""
+
+    @property
+    def sockets(self) -> list[socket.socket] | None:
+        """What it listens on; None: on the address of the settings."""
+        ...
 
     def arbiter(self) -> Local | Client:
         """Who decides about seats, for the running loop."""
@@ -68,7 +71,7 @@ class Place(Protocol):
         """Before the first call. `moved` is to be told where the embedded model is, if there is one."""
         ...
 
-    def started(self, port: int) -> None:
+    def started(self, port: int, /) -> None:
         """It listens."""
         ...
 
