@@ -27,7 +27,19 @@ DATA = {"src/puyun/storage/migrations"}
 FETCHED = {"bench/build", "bench/peers"}
 """Not ours, and not in the repository."""
 
-DOMAINS = ("kit", "protocol", "providers", "ledger", "identity", "catalog", "limits", "metering", "planning", "pricing")
+DOMAINS = (
+    "kit",
+    "protocol",
+    "providers",
+    "ledger",
+    "identity",
+    "catalog",
+    "limits",
+    "metering",
+    "planning",
+    "pricing",
+    "service",
+)
 
 MONEY = (
     "src/puyun/kit/money.py",

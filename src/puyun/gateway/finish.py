@@ -97,13 +97,15 @@ def _learn(call: Call, outcome: PaidOutcome) -> None:
 
 def _record(call: Call, outcome: FreeOutcome | PaidOutcome) -> UsageRecord:
     admission = call.admission
-    flags, exact, usage, error = NO_FLAGS, 0, NO_USAGE, None
+    now = perf_counter()
+    flags, exact, usage, error, overhead = NO_FLAGS, 0, NO_USAGE, None, None
     if isinstance(outcome, PaidOutcome):
         usage, flags = outcome.reading.usage, outcome.reading.flags
         charge = rate(usage, admission.rates)
         exact = charge.exact
         if charge.unpriced:
             flags |= Flag.UNPRICED
+        overhead = _overhead_us(call, now)
     else:
         error = outcome.error
     return UsageRecord(
@@ -123,7 +125,16 @@ def _record(call: Call, outcome: FreeOutcome | PaidOutcome) -> UsageRecord:
         attempts=call.attempts,
         queue_ms=int((call.seated_at - call.started_at) * 1000),
         ttft_ms=call.ttft_ms,
-        total_ms=int((perf_counter() - call.started_at) * 1000),
+        total_ms=int((now - call.started_at) * 1000),
         error=error,
+        overhead_us=overhead,
         member=admission.key.member,
     )
+
+
+def _overhead_us(call: Call, now: float) -> int:
+    """What we added: all but the way to a seat and the provider's time. Of a stream the provider has all from its request
+    to its end. The settle to come is not in it; the hold, which the same thread wrote, is.
+    """
+    provider = (now if call.stream else call.answered_at) - call.leased_at
+    return max(int((now - call.seated_at - provider) * 1_000_000), 0)

@@ -49,5 +49,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     ttft_ms: int = 0
     total_ms: int = 0
     error: str | None = None
+    overhead_us: int | None = None
+    """Microseconds that we added: neither the wait nor the provider's. It goes into the tally, and is not stored."""
     member: int = 0
     """Whose budget it counts against; the key says so too, and so it is not stored."""

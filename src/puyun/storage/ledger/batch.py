@@ -18,8 +18,7 @@ from puyun.metering.record import Flag, UsageRecord
 from puyun.metering.usage import BUCKETS, NO_USAGE, Usage
 from puyun.storage.ledger.codes import STATUS_CODE, TIER_CODE, TIER_NAME
 from puyun.storage.ledger.store import Ask
-
-Row = Sequence[Any]
+from puyun.storage.ledger.tallies import NOTHING, Row, Tallies, added
 
 Place = tuple[int, int]
 """(organization, call)."""
@@ -39,14 +38,16 @@ class Changes:
     lines: list[Row] = field(default_factory=list[Row])
     wallets: list[Row] = field(default_factory=list[Row])
     windows: list[Row] = field(default_factory=list[Row])
+    tallies: list[Row] = field(default_factory=list[Row])
     events: list[Row] = field(default_factory=list[Row])
 
 
 class Batch:
     """`orgs`, `subjects` and `places` are what the commands name; `holds`, `settles` say which kinds there are."""
 
-    def __init__(self, asks: Sequence[Ask]) -> None:
+    def __init__(self, asks: Sequence[Ask], noted: Tallies = NOTHING) -> None:
         self.asks = asks
+        self._noted = noted
         self._commands = [_command(ask) for ask in asks]
         self.orgs = {command.org for command in self._commands}
         self.subjects = {subject for command in self._commands for subject in _subjects(command)}
@@ -98,6 +99,7 @@ class Batch:
         changes.windows = [
             (*place, *sums) for place, sums in _windows(book).items() if before.windows.get(place, (0, 0)) != sums
         ]
+        changes.tallies = added([record for record, _ in ended.values()], self._noted, now)
         changes.events = [_event(notice, now) for notice in book.notices]
         return changes
 

@@ -17,6 +17,7 @@ from puyun.ledger.command import Outcome
 from puyun.storage.engine import Impatient, connect_postgres
 from puyun.storage.ledger.batch import Batch, Changes, Row, book_of, crashed
 from puyun.storage.ledger.store import BATCH_MAX, WRITTEN, Ask, StoreUnavailableError
+from puyun.storage.ledger.tallies import NOTHING, SHORTEN_EVERY, Tallies, keys, shorter
 from puyun.storage.sql import statements, with_arrays
 from puyun.system import crash
 
@@ -52,15 +53,16 @@ class PostgresLedger:
         self._url = url
         self._clock = clock
         self._opened: psycopg.Connection | None = None
+        self._tallied = 0
 
     def close(self) -> None:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
 
-    def commit(self, asks: Sequence[Ask]) -> list[Outcome]:
+    def commit(self, asks: Sequence[Ask], noted: Tallies = NOTHING) -> list[Outcome]:
         """As `LedgerStore.commit`. A process that was taken for dead is refused new holds until it has another row."""
-        batch = Batch(asks)
+        batch = Batch(asks, noted)
         try:
             book, number = self._load(batch)
             outcomes, changes = batch.decide(book, now=self._clock.now(), owner=self.owner)
@@ -89,7 +91,10 @@ class PostgresLedger:
             raise StoreUnavailableError(str(error)) from error
 
     def _load(self, batch: Batch) -> tuple[Book, str]:
-        """The book under the lock, and the transaction's number."""
+        """The book under the lock, and the transaction's number; it has none where no wallet is in it."""
+        if not batch.asks:
+            self._exchange([(b"BEGIN", ())])
+            return book_of((), (), (), ()), ""
         orgs, calls = _numbers(org for org, _ in batch.places), _numbers(call for _, call in batch.places)
         asked: list[_Statement] = [
             (b"BEGIN", ()),
@@ -120,18 +125,31 @@ class PostgresLedger:
             ("update_wallets", changes.wallets),
             ("put_windows", changes.windows),
             ("insert_events", changes.events),
+            ("add_tallies", changes.tallies),
         )
         written: list[_Statement] = []
         try:
             written += [(_SQL[name], _arrays(rows)) for name, rows in named if rows]
-            self._exchange([*written, (b"COMMIT", ())])
+            if self._shortens(changes.tallies):
+                *_, long = self._exchange([*written, (_SQL["long_tallies"], _arrays(keys(changes.tallies)))])
+                rows = shorter(long.fetchall())
+                self._exchange([*([(_SQL["shorten_tallies"], _arrays(rows))] if rows else []), (b"COMMIT", ())])
+            else:
+                self._exchange([*written, (b"COMMIT", ())])
         except _UNAVAILABLE as error:
             lost = self._undo()
+            if lost and written and not number:
+                raise StoreUnavailableError(str(error), unknown=True) from error
             if not (lost and written and self._committed(number)):
                 raise StoreUnavailableError(str(error)) from error
         except BaseException:
             self._undo()
             raise
+
+    def _shortens(self, tallies: Sequence[Row]) -> bool:
+        """Whether it is time to look for long texts among them."""
+        self._tallied += bool(tallies)
+        return bool(tallies) and self._tallied % SHORTEN_EVERY == 0
 
     def _committed(self, number: str) -> bool:
         """What became of a transaction whose connection was lost at the commit. Raises StoreUnavailableError."""

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from puyun.ledger.command import Grow, Hold, Outcome
 from puyun.metering.record import UsageRecord
+from puyun.storage.ledger.tallies import NOTHING, Tallies
 
 BATCH_MAX = 64
 """Commands in one transaction: more would hold the interpreter lock, and every open stream, for too long."""
@@ -29,8 +30,11 @@ class LedgerStore(Protocol):
 
     owner: int
 
-    def commit(self, asks: Sequence[Ask]) -> list[Outcome]:
+    def commit(self, asks: Sequence[Ask], noted: Tallies = NOTHING) -> list[Outcome]:
         """Decide and write a batch as one transaction; the outcomes in order, durable when this returns.
+
+        `noted` are calls that were never held: they are counted with those that ended in the batch, and have no identity:
+        who asks again counts them again.
 
         A command that was asked before, in this batch or long ago, gets its first answer (I13), so a batch whose
         fate is unknown may be asked again; a grow has no identity and is not.

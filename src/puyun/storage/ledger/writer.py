@@ -12,18 +12,24 @@ from queue import SimpleQueue
 
 import msgspec
 
+from puyun.catalog.model import Tier
 from puyun.kit.clock import SECOND, Clock, Instant
 from puyun.ledger.command import Grow, Hold, Outcome, Settled
 from puyun.ledger.hold import Status
 from puyun.metering.record import UsageRecord
 from puyun.storage.ledger.batch import void
+from puyun.storage.ledger.notes import Notes
 from puyun.storage.ledger.store import BATCH_MAX, Ask, LedgerStore, StoreUnavailableError
+from puyun.storage.ledger.tallies import NOTHING, Tallies
 from puyun.system import crash
 
 SETTLE_PATIENCE = 10 * SECOND
 """How long a settle is tried again while the database cannot be written; then the call is free (policy 17)."""
 
 RETRY_SECONDS = 0.2
+
+NOTE_SECONDS = 1.0
+"""How long notes wait for a batch to go with before they make one of their own."""
 
 UNRECORDED = "unrecorded"
 """Why a call is free whose settle ran out of time."""
@@ -60,6 +66,9 @@ class LedgerWriter:
         self._queue: deque[_Waiting] = deque()
         self._kick: SimpleQueue[bool] = SimpleQueue()
         self._kicked = False
+        self._notes = Notes()
+        self._noting = False
+        self._due = False
         self._in_hand: list[_Waiting] = []
         self.alive = True
         """False once the thread ended by a bug: nothing can be held or paid any more, so no call may be taken."""
@@ -85,6 +94,27 @@ class LedgerWriter:
             self._kicked = True
             self._loop.call_soon(self._kick.put, True)
         return future
+
+    def note(self, org: int, model: int, tier: Tier, error: str | None, *, waited_ms: int = 0) -> None:
+        """Count a call that ended before it was held, for service levels. `error`: the code it was told, None where its
+        client went; `waited_ms`: how long it had queued. It never waits. Called on the event loop's thread only.
+        """
+        self._notes.refuse(org, model, tier, error, waited_ms)
+        self._arm()
+
+    def _arm(self) -> None:
+        if not self._noting and self.alive and not self._stopping:
+            self._noting = True
+            self._loop.call_later(NOTE_SECONDS, self._remind)
+
+    def _remind(self) -> None:
+        self._noting = False
+        if dropped := self._notes.dropped:
+            self._notes.dropped = 0
+            log.warning("notes_dropped", extra={"calls": dropped})
+        if self._notes:
+            self._due = True
+            self._kick.put(True)
 
     async def stop(self) -> None:
         """Everything asked for is written first, or is given up once the database has failed for SETTLE_PATIENCE."""
@@ -112,33 +142,52 @@ class LedgerWriter:
         while running:
             running = self._kick.get()
             self._kicked = False
-            while self._queue:
-                self._in_hand = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
-                self._commit(self._in_hand)
+            while self._queue or self._due:
+                self._next()
+        if self._notes:
+            self._next()
 
-    def _commit(self, batch: list[_Waiting]) -> None:
+    def _next(self) -> None:
+        self._due = False
+        self._in_hand = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
+        self._commit(self._in_hand, self._notes.take())
+
+    def _commit(self, batch: list[_Waiting], noted: Tallies) -> None:
         """One broken command must not end the thread: without it no call can be paid."""
         began = self._clock.now()
         try:
-            outcomes: Sequence[Outcome | None] = self._store.commit([ask for ask, _ in batch])
+            outcomes: Sequence[Outcome | None] = self._store.commit([ask for ask, _ in batch], noted)
             self._failing_since = None
             crash.reached_by(_COMMITTED, (ask for ask, _ in batch))
             self._undo(batch, outcomes)
         except StoreUnavailableError as error:
+            self._keep(noted, unknown=error.unknown)
             late = self._queued() if self._clock.now() - began >= STALL else []
             late = self._give_up_on(late, began, unknown=False)
             batch = [*self._give_up_on(batch, began, unknown=error.unknown), *late]
             outcomes = [None] * len(batch)
         except Exception:
-            if len(batch) > 1:  # one broken command must not fail the others
+            if len(batch) > 1 or (batch and noted):  # one broken command must not fail the others
                 for waiting in batch:
-                    self._commit([waiting])
+                    self._commit([waiting], NOTHING)
+                if noted:
+                    self._commit([], noted)
                 return
             log.exception("ledger_bug")
             self._queue.extendleft(_voids(batch))
-            outcomes = [None]
+            outcomes = [None] * len(batch)
         if batch:
             self._loop.call_soon_threadsafe(_deliver, batch, outcomes)
+
+    def _keep(self, noted: Tallies, *, unknown: bool) -> None:
+        """For a later batch, where it is sure that they were not written: they are counted once or not at all."""
+        if not noted:
+            return
+        if unknown or self._stopping:
+            log.warning("notes_lost", extra={"calls": sum(tally.counts[0] for tally in noted.values())})
+            return
+        self._notes.give_back(noted)
+        self._loop.call_soon_threadsafe(self._arm)
 
     def _undo(self, batch: list[_Waiting], outcomes: Sequence[Outcome | None]) -> None:
         """A settle that was lost at the commit may be found written when its void comes, long after its caller was told

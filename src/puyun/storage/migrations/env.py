@@ -6,9 +6,10 @@ from puyun.storage.budgets import tables as budgets
 from puyun.storage.limits import tables as limits
 from puyun.storage.money import tables as money
 from puyun.storage.schema import metadata
+from puyun.storage.service import tables as service
 from puyun.system import crash
 
-_ = budgets, limits, money  # whose tables are a part of it
+_ = budgets, limits, money, service  # whose tables are a part of it
 
 
 def _applied(*_: object, **_named: object) -> None:

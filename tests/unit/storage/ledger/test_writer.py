@@ -14,6 +14,7 @@ from puyun.storage.ledger import postgres, writer as module
 from puyun.storage.ledger.opening import open_store
 from puyun.storage.ledger.sqlite import SqliteLedger
 from puyun.storage.ledger.store import BATCH_MAX, Ask, StoreUnavailableError
+from puyun.storage.ledger.tallies import NOTHING, Tallies
 from puyun.storage.ledger.writer import SETTLE_PATIENCE, STALL, LedgerUnavailableError, LedgerWriter
 
 ORG = 7
@@ -33,10 +34,10 @@ class CountingStore:
         if isinstance(self._store, SqliteLedger):
             self._store._connection.execute("PRAGMA busy_timeout = 20")
 
-    def commit(self, asks: Sequence[Ask]) -> list[Outcome]:
+    def commit(self, asks: Sequence[Ask], noted: Tallies = NOTHING) -> list[Outcome]:
         self.batches.append(len(asks))
         self._clock.advance(self.slow)
-        outcomes = self._store.commit(asks)
+        outcomes = self._store.commit(asks, noted)
         if self.unknown:
             self.unknown = False
             raise StoreUnavailableError("lost at the commit", unknown=True)

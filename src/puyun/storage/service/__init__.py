@@ -1,0 +1,1 @@
+"""Service levels in the database: written by the ledger with the usage records, summed over everybody once a moment."""
