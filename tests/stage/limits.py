@@ -10,7 +10,6 @@ from puyun.limits.rule import Metric, Subject
 from puyun.storage.engine import writing
 from puyun.storage.limits.rules import Change, set_limits
 
-
 _LIFTED = tuple(metric for metric in Metric if metric is not Metric.QUEUED)
 """How many may wait stays bounded, for those whose calls in flight are."""
 
