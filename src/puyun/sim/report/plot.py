@@ -44,6 +44,16 @@ def likeness(series: Series) -> str:
     return _line([None if jain is None else _up(jain, MILLION) for jain in series.jain_ppm])
 
 
+def apart(series: Series) -> str:
+    """What each organization was served so far lies between the two edges; the top is the most that one came to."""
+    top = max(series.most[-1], 1)
+    edges = [
+        [(_along(place, len(side)), _up(cost, top)) for place, cost in enumerate(side)]
+        for side in (series.most, series.least)
+    ]
+    return _path([*edges[0], *reversed(edges[1])]) + "Z"
+
+
 def stack(all_series: Sequence[Series]) -> list[tuple[Tier, str]]:
     """Shares of the seats over time, each tier on top of those before it."""
     below = [0] * len(all_series[0].seats_ppm) if all_series else []

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -37,6 +38,8 @@ class TierFigures(msgspec.Struct, frozen=True):
     """Of all seat time, what its calls had."""
     jain_ppm: int
     """How alike its organizations were served, in cost by weight."""
+    gap_milli: int
+    """By how much the service of two of them ever grew apart, in thousandths of the dearest call; 0 of one alone."""
     reasons: Mapping[str, int]
     shares: tuple[tuple[int, int], ...]
     """(organization, what it was served in cost by weight, in millionths of the mean)."""
@@ -50,6 +53,9 @@ class Series(msgspec.Struct, frozen=True):
     """Of calls seated in that time; None where there was none."""
     seats_ppm: Sequence[int]
     jain_ppm: Sequence[int | None]
+    least: Sequence[int]
+    most: Sequence[int]
+    """What the organization that was served least, and most, had been served by then, in cost by weight."""
     waits: Sequence[int]
     """Empty where no call was served."""
 
@@ -170,6 +176,9 @@ def _tier(log: Log, tier: Tier, seats_ppm: int) -> TierFigures:
             reasons[why] += count
     shares = _shares(log, tier, scenario.warm, scenario.until)
     whole = max(sum(shares.values()), 1)
+    gap, dearest = service_gap(
+        [call for call in log.calls if call.tier is tier], scenario.weights, scenario.warm, scenario.until
+    )
     return TierFigures(
         tier=tier,
         came=came,
@@ -183,6 +192,7 @@ def _tier(log: Log, tier: Tier, seats_ppm: int) -> TierFigures:
         wait_max=quantile(waits, 1_000),
         seats_ppm=seats_ppm,
         jain_ppm=jain_ppm(shares.values()),
+        gap_milli=gap * 1_000 // max(dearest, 1) if len(shares) > 1 else 0,
         reasons=dict(sorted(reasons.items())),
         shares=tuple((org, share * len(shares) * MILLION // whole) for org, share in shares.items()),
     )
@@ -216,11 +226,14 @@ def _series(log: Log, tier: Tier) -> Series:
     room = width * scenario.seats
     weights = scenario.weights
     after = sorted(wait_of(call) for call in log.calls if call.tier is tier and call.arrived >= scenario.warm)
+    sums = {org: list(accumulate(each[org] // weights.get(org, 1) for each in served)) for org in orgs}
     return Series(
         tier=tier,
         wait_p99=[quantile(each, 990) if each else None for each in ordered],
         seats_ppm=[each * MILLION // room for each in seats],
         jain_ppm=[_lately(served[max(place + 1 - SMOOTH, 0) : place + 1], orgs, weights) for place in range(BINS)],
+        least=[min(sums[org][place] for org in orgs) for place in range(BINS)],
+        most=[max(sums[org][place] for org in orgs) for place in range(BINS)],
         waits=[quantile(after, part) for part in PARTS] if after else [],
     )
 

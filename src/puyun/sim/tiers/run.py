@@ -189,7 +189,7 @@ class Simulation:
         call.outcome = Ended.LEFT
         if call.arrived >= self._scenario.warm:
             self.log.refused[call.source, call.org, LEFT] += 1
-        if call.granted:
+        if call.lane:
             self._free(call)
             self._decided(self._policy.end(call.ticket, Spent(call.input), ABANDONED, Instant(now)), now)
         else:
@@ -218,7 +218,7 @@ class Simulation:
                 self._preempted(call, now)
 
     def _granted(self, call: Call, grant: Grant, now: int) -> None:
-        if call.granted:
+        if call.lane:
             raise SimulationError(f"at {now} a seat for a call that has one: {grant}")
         call.granted, call.lane, call.pool = now, grant.lane, grant.pool
         call.attempt += 1
@@ -234,7 +234,7 @@ class Simulation:
         self._at(call.ended, _LAST, call, call.attempt)
 
     def _turned_away(self, call: Call, refusal: Refusal, now: int) -> None:
-        if call.granted:
+        if call.lane:
             raise SimulationError(f"at {now} a refusal of a call that has a seat: {refusal}")
         del self._open[call.ticket]
         call.attempt += 1
@@ -249,7 +249,7 @@ class Simulation:
             self.log.refused[call.source, call.org, str(refusal.why)] += 1
 
     def _preempted(self, call: Call, now: int) -> None:
-        if not call.granted or call.first:
+        if not call.lane or call.first:
             raise SimulationError(f"at {now} a seat taken back that was not there, or too late: {call.ticket}")
         self.log.preempted += 1
         self.log.wasted += now - call.granted
@@ -262,11 +262,11 @@ class Simulation:
 
     def _stands_again(self, call: Call, now: int) -> None:
         call.held += now - call.granted
-        call.granted = call.ended = 0
         call.again = True
         if self._watch is not None:
             self._watch.freed(call.lane)
             self._watch.waits(call)
+        call.lane = call.granted = call.ended = 0
 
     def _free(self, call: Call) -> None:
         if call.ended:

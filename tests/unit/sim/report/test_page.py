@@ -31,7 +31,7 @@ def test_every_scenario_has_its_table_and_plots(report: Report) -> None:
         section = body.find(f".//section[@id='{name}']")
         assert section is not None
         assert len(section.findall(".//tbody/tr")) == len(POLICIES) * (3 if name == "test-10" else 1)
-        assert len(section.findall(".//svg[@class='plot']")) == len(POLICIES) * (6 if name == "test-10" else 5)
+        assert len(section.findall(".//svg[@class='plot']")) == len(POLICIES) * (8 if name == "test-10" else 6)
     assert "never served" in text
 
 

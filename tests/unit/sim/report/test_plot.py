@@ -18,6 +18,8 @@ def series(
         wait_p99=[wait] * BINS,
         seats_ppm=[seats] * BINS,
         jain_ppm=[jain] * BINS,
+        least=list(range(0, 2 * BINS, 2)),
+        most=list(range(0, 4 * BINS, 4)),
         waits=[wait or 0] * len(PARTS),
     )
 
@@ -56,6 +58,13 @@ def test_a_distribution_rises_from_its_shortest_wait_to_everybody() -> None:
     assert drawn[0] == (plot.along_waits(10_000_000, WIDTH), HEIGHT)
     assert drawn[-1] == (WIDTH, 0)
     assert plot.distribution(replace(series(), waits=[])) == ""
+
+
+def test_service_lies_between_the_least_and_the_most() -> None:
+    drawn = points(plot.apart(series()))
+    assert drawn[0] == drawn[-1] == (0, HEIGHT)
+    assert (WIDTH, 0) in drawn
+    assert (WIDTH, HEIGHT // 2) in drawn
 
 
 def test_shares_lie_on_top_of_each_other() -> None:

@@ -60,16 +60,19 @@ def test_figures_of_a_few_calls() -> None:
     assert found.use_ppm == enterprise.seats_ppm + test.seats_ppm
     assert test.jain_ppm == MILLION // 2, "organization 3 had nothing"
     assert test.shares == ((2, 2 * MILLION), (3, 0))
+    assert (enterprise.gap_milli, test.gap_milli) == (0, 0), "one alone, and one alone that was served"
 
 
 def test_what_is_drawn() -> None:
-    found = figures(log([call(1, 20, 21, 60), call(2, 30, 60, 210)]), "p", 3)
+    found = figures(log([call(1, 20, 21, 60), call(2, 30, 60, 210, cost=15_000)]), "p", 3)
     enterprise, test = found.series
     assert [len(each) for each in (test.wait_p99, test.seats_ppm, test.jain_ppm)] == [BINS] * 3
     assert [wait for wait in enterprise.wait_p99 if wait is not None] == [1]
     assert len(test.waits) == len(PARTS)
     assert set(test.waits) == {30}
     assert max(test.seats_ppm) == MILLION // 2
+    assert set(test.least) == {0}, "organization 3 had nothing"
+    assert (test.most[0], test.most[-1]) == (0, 15_000 * 36 // 150)
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=20))

@@ -12,12 +12,13 @@ from puyun.scheduler.claim import Claim, Signal, Spent
 from puyun.scheduler.decision import Decision, Grant, Preempted, Refusal, Why
 from puyun.sim.policies.face import Policy
 from puyun.sim.policies.ordered import Queue
-from puyun.sim.scenario import Scenario, Source, Upstream
+from puyun.sim.scenario import Recorded, Scenario, Source, Upstream
 from puyun.sim.tiers.call import Ended
 from puyun.sim.tiers.figures import Figures, figures
 from puyun.sim.tiers.run import ABORTING, MAX_WAIT, Log, SimulationError, run
 from puyun.sim.tiers.scenarios import FLEX, SCENARIOS
 from puyun.sim.tiers.watch import Watch
+from puyun.sim.trace import Arrival
 
 ONE_LANE = Scenario(
     name="one-lane",
@@ -196,14 +197,14 @@ def test_a_policy_that_miscounts_seats_is_found(wrong: str, says: str) -> None:
 
 
 class Takes(Queue):
-    """Takes the newest call's seat back when another comes, while that has had no byte."""
+    """Takes the seat of the oldest Test call back when Enterprise comes, none of them streamed."""
 
     def arrive(self, claim: Claim, now: Instant) -> list[Decision]:
         found = super().arrive(claim, now)
         running = [ticket for ticket, (other, _) in self._running.items() if other.tier is Tier.TEST]
         if found or claim.tier is not Tier.ENTERPRISE or not running:
             return found
-        victim, lane = self._leave(running[-1])
+        victim, lane = self._leave(running[0])
         self._waiting[victim.ticket] = victim
         self._lines[self._rank[victim.tier]].appendleft(victim)
         self._deadlines.append((victim.arrived + victim.max_wait, victim.ticket))
@@ -212,10 +213,14 @@ class Takes(Queue):
         return [Preempted(victim.ticket), *self._serve(now)]
 
 
+FROM_NOUGHT = tuple(Arrival(at * 500, 10, 60 + at % 7) for at in range(100))
+"""A recorded trace begins at the very first moment, which is a moment like any other."""
+
+
 def test_a_seat_that_is_taken_back_is_free_when_the_engine_has_let_go() -> None:
     sources: Iterable[Source] = (
         Source(name="e", tier=Tier.ENTERPRISE, orgs=(1,), load=0.2),
-        Source(name="t", tier=Tier.TEST, orgs=(2,), load=3.0, stream=0.0),
+        Source(name="t", tier=Tier.TEST, orgs=(2,), load=3.0, stream=0.0, process=Recorded(FROM_NOUGHT)),
     )
     scenario = replace(ONE_LANE, sources=tuple(sources), until=2 * MINUTE)
     log, found = ran(scenario, Takes(tiers=True))
@@ -224,3 +229,4 @@ def test_a_seat_that_is_taken_back_is_free_when_the_engine_has_let_go() -> None:
     assert found.of(Tier.ENTERPRISE).wait_p95 <= ABORTING
     assert found.violations == 0, found.examples
     assert any(call.again for call in log.calls)
+    assert any(call.again and call.arrived == 0 for call in log.calls), "the one at the first moment was taken back"
