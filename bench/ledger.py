@@ -43,7 +43,9 @@ HELD, EXACT = 2_000_000, 1_500_000_000
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """Times in milliseconds, CPU of the client alone in microseconds."""
+    """Times in milliseconds, CPU of the client alone in microseconds. `bytes_per_call`: record, lines, their indexes;
+    `growth_per_call`: the whole database, which in a short run is more than it would be in a long one.
+    """
 
     engine: str
     processes: int
@@ -56,6 +58,7 @@ class Figure(msgspec.Struct, frozen=True):
     settle_p99: float
     commit_p99: float
     bytes_per_call: int
+    growth_per_call: int
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -153,27 +156,42 @@ def database(folder: Path, server: Postgres | None) -> Iterator[str]:
     yield url
 
 
-def size(url: str) -> tuple[int, int]:
-    """(bytes, calls)."""
+KEPT = ("usage_record", "journal")
+
+_TAKEN = {
+    "sqlite": "SELECT sum(pgsize), sum(CASE WHEN name IN {kept} THEN pgsize END) FROM dbstat",
+    "postgresql": "SELECT pg_database_size(current_database()), sum(pg_total_relation_size(oid)) FROM pg_class "
+    "WHERE relname IN {kept} AND relkind = 'r'",
+}
+
+
+class Size(msgspec.Struct, frozen=True):
+    """Bytes of the whole database, bytes of what is kept for every call (its record and its lines, with their indexes),
+    and calls. The rest does not grow with calls: rollups with cells, holds with calls that run between two sweeps.
+    """
+
+    whole: int
+    kept: int
+    calls: int
+
+
+def size(url: str) -> Size:
     control = open_engine(place(url))
     with reading(control) as connection:
         calls = connection.execute(select(func.count()).select_from(schema.usage_record)).scalar_one()
-        if url.startswith("postgresql:"):
-            query = "SELECT pg_database_size(current_database())"
-            taken = connection.exec_driver_sql(query).scalar_one()
-        else:
-            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-            taken = pages * connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+        query = _TAKEN[connection.dialect.name].format(kept=KEPT)
+        whole, kept = connection.exec_driver_sql(query).one()
     control.dispose()
-    return taken, calls
+    return Size(int(whole), int(kept or 0), calls)
 
 
 def measure(engine: str, url: str, *, processes: int, batch: int, wallets: int, seconds: float) -> Figure:
-    before, calls_before = size(url)
+    before = size(url)
     loads = [Load(url, number, batch, wallets, seconds) for number in range(1, processes + 1)]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         done = list(pool.map(work, loads))
-    after, calls = size(url)
+    after = size(url)
+    calls = after.calls - before.calls
     pairs = sum(one.pairs for one in done)
     holds = sorted(taken for one in done for taken in one.holds)
     settles = sorted(taken for one in done for taken in one.settles)
@@ -188,7 +206,8 @@ def measure(engine: str, url: str, *, processes: int, batch: int, wallets: int, 
         _at(settles, 0.5),
         _at(settles, 0.99),
         _at(sorted(holds + settles), 0.99),
-        (after - before) // (calls - calls_before),
+        (after.kept - before.kept) // calls,
+        (after.whole - before.whole) // calls,
     )
 
 

@@ -24,7 +24,7 @@ def lines(connection: Connection, number: int, org: int = 7) -> list[tuple]:
     return [tuple(row) for row in connection.execute(query.where(journal.c.org == org, journal.c.number == number))]
 
 
-def findings(engine: Engine, now: int | None = None) -> list[tuple[str, str, str]]:
+def findings(engine: Engine, now: int | None = None, *, statements: bool = False) -> list[tuple[str, str, str]]:
     with reading(engine) as connection:
-        found = list(audit(connection, Counts(), lambda _done, _total: None, now))
+        found = list(audit(connection, Counts(), lambda _done, _total: None, now, statements=statements))
     return [(finding.check, finding.where.removeprefix("acme (org_7), "), finding.message) for finding in found]

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +23,13 @@ DISK_LOW = 1 << 30
 POSTGRESQL_MIN = 150_000
 
 
-def audit(*, data: Data = None, config: Config = None, as_json: Json = False) -> None:
+def audit(
+    *,
+    statements: Annotated[bool, typer.Option("--statements", help="Make every closed statement again, too.")] = False,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
     """Derive every balance again and compare.
 
     Balances, holds, budgets, charges and rollups are derived from the journal, the usage records and the prices they
@@ -35,7 +41,7 @@ def audit(*, data: Data = None, config: Config = None, as_json: Json = False) ->
     counts = Counts()
     found: list[dict[str, object]] = []
     with opening.reading(data, config) as connection, output.progress("audit") as step:
-        for finding in examine(connection, counts, step, SystemClock().now()):
+        for finding in examine(connection, counts, step, SystemClock().now(), statements=statements):
             found.append({"check": finding.check, "where": finding.where, "message": finding.message})
             if not as_json:
                 typer.echo(f"{finding.check}  {finding.where}: {finding.message}")

@@ -21,9 +21,9 @@ def test_a_statement_that_was_closed_comes_again_to_its_hash(
     engine: Engine, tamper, statement: str, others: set[str]
 ) -> None:
     close_month(engine, 7, NOVEMBER, NOVEMBER.end)
-    assert findings(engine) == []
+    assert findings(engine, statements=True) == []
     tamper(statement)
-    found = findings(engine)
+    found = findings(engine, statements=True)
     assert {check for check, _, _ in found} == others
     named = [where for check, where, _ in found if check == "A14" and where == "statement 2026-11"]
     assert named == ["statement 2026-11"] * ("SET at" not in statement and bool(others))
