@@ -130,6 +130,7 @@ def _record(org: int, call: int) -> UsageRecord:
         queue_ms=1,
         ttft_ms=200,
         total_ms=900,
+        overhead_us=700 + call % 512,
     )
 
 

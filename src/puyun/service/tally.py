@@ -90,19 +90,19 @@ class Tally:
                 counts[_OVERHEADS + 1] += 1
             see(name_of(Kind.OVERHEAD, added))
 
-    def refuse(self, error: str | None, waited_ms: int) -> None:
-        """A call that ended before it was held. `error`: the code it was told; None when its client went.
+    def refuse(self, error: str | None, waited_ms: int, often: int = 1) -> None:
+        """So many calls that ended before they were held. `error`: the code they were told; None when their client went.
 
-        How long it waited counts for what is shown; against the promise only where it was not served.
+        A wait that led to no seat is not as promised, however short; it is shown for as long as it was.
         """
         judged = Verdict.GONE if error is None else verdict(Status.FAILED, error)
         for place in _COUNTED[judged]:
-            self.counts[place] += 1
+            self.counts[place] += often
         if judged is Verdict.CAPACITY:
-            self.counts[_WAITS] += 1
-            self.counts[_WAITS + 1] += 1
-        if judged in {Verdict.CAPACITY, Verdict.GONE}:
-            self._see(name_of(Kind.WAIT, waited_ms * 1000))
+            self.counts[_WAITS] += often
+            self.counts[_WAITS + 1] += often
+        if waited_ms and judged in {Verdict.CAPACITY, Verdict.GONE}:
+            self._see(name_of(Kind.WAIT, waited_ms * 1000), often)
 
     def add(self, other: "Tally") -> None:
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
@@ -120,5 +120,5 @@ class Tally:
             self.counts[_WAITS + 1] += 1
         self._see(name_of(Kind.WAIT, waited_ms * 1000))
 
-    def _see(self, name: str) -> None:
-        self.names[name] = self.names.get(name, 0) + 1
+    def _see(self, name: str, often: int = 1) -> None:
+        self.names[name] = self.names.get(name, 0) + often

@@ -17,8 +17,10 @@ from puyun.ledger.hold import Status
 from puyun.metering.record import Flag, UsageRecord
 from puyun.metering.usage import BUCKETS, NO_USAGE, Usage
 from puyun.storage.ledger.codes import STATUS_CODE, TIER_CODE, TIER_NAME
+from puyun.storage.ledger.inbox import NOTHING, Noted, post_of
 from puyun.storage.ledger.store import Ask
-from puyun.storage.ledger.tallies import NOTHING, Row, Tallies, added
+
+Row = Sequence[Any]
 
 Place = tuple[int, int]
 """(organization, call)."""
@@ -38,14 +40,14 @@ class Changes:
     lines: list[Row] = field(default_factory=list[Row])
     wallets: list[Row] = field(default_factory=list[Row])
     windows: list[Row] = field(default_factory=list[Row])
-    tallies: list[Row] = field(default_factory=list[Row])
+    posts: list[Row] = field(default_factory=list[Row])
     events: list[Row] = field(default_factory=list[Row])
 
 
 class Batch:
     """`orgs`, `subjects` and `places` are what the commands name; `holds`, `settles` say which kinds there are."""
 
-    def __init__(self, asks: Sequence[Ask], noted: Tallies = NOTHING) -> None:
+    def __init__(self, asks: Sequence[Ask], noted: Noted = NOTHING) -> None:
         self.asks = asks
         self._noted = noted
         self._commands = [_command(ask) for ask in asks]
@@ -99,7 +101,8 @@ class Batch:
         changes.windows = [
             (*place, *sums) for place, sums in _windows(book).items() if before.windows.get(place, (0, 0)) != sums
         ]
-        changes.tallies = added([record for record, _ in ended.values()], self._noted, now)
+        if ended or self._noted:
+            changes.posts = [(now, post_of([record for record, _ in ended.values()], self._noted))]
         changes.events = [_event(notice, now) for notice in book.notices]
         return changes
 

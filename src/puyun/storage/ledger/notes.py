@@ -1,62 +1,49 @@
 """Calls that ended before they were held: they have no usage record, and are counted all the same.
 
-They are added up in memory and go into the next batch of the ledger. What is not written when the process dies is lost:
-such a call has cost nothing, and its client has long been told.
+They wait in memory for the next batch of the ledger. What is not written when the process dies is lost: such a call has
+cost nothing, and its client has long been told.
 """
 
 import threading
 
-from puyun.catalog.model import Tier
-from puyun.service.tally import Tally
-from puyun.storage.ledger.codes import TIER_CODE
-from puyun.storage.ledger.tallies import NOTHING, Place, Tallies
+from puyun.storage.ledger.inbox import NOTHING, Noted, Refused
 
-PLACES_MAX = 4096
-"""Organizations × models × tiers that are remembered between two batches; calls of more than that are not counted."""
+NOTES_MAX = 4096
+"""Kinds of calls that are remembered between two batches; what is of no kind among them is not counted."""
 
 
 class Notes:
     """Filled on one thread and emptied on another. Neither waits for more than an addition."""
 
     def __init__(self) -> None:
-        self._tallies: dict[Place, Tally] = {}
+        self._noted: dict[Refused, int] = {}
         self._lock = threading.Lock()
         self.dropped = 0
         """Calls that were not counted."""
 
     def __bool__(self) -> bool:
-        return bool(self._tallies)
+        return bool(self._noted)
 
-    def refuse(self, org: int, model: int, tier: Tier, error: str | None, waited_ms: int) -> None:
-        """As `Tally.refuse`."""
-        place = org, model, TIER_CODE[tier]
+    def add(self, refused: Refused) -> None:
         with self._lock:
-            tally = self._place(place)
-            if tally is None:
-                self.dropped += 1
-            else:
-                tally.refuse(error, waited_ms)
+            self._add(refused, 1)
 
-    def take(self) -> Tallies:
+    def take(self) -> Noted:
         """All of them; they are forgotten here."""
-        if not self._tallies:
+        if not self._noted:
             return NOTHING
         with self._lock:
-            taken, self._tallies = self._tallies, {}
+            taken, self._noted = self._noted, {}
         return taken
 
-    def give_back(self, taken: Tallies) -> None:
+    def give_back(self, taken: Noted) -> None:
         """They could not be written."""
         with self._lock:
-            for place, more in taken.items():
-                tally = self._place(place)
-                if tally is None:
-                    self.dropped += 1
-                else:
-                    tally.add(more)
+            for refused, often in taken.items():
+                self._add(refused, often)
 
-    def _place(self, place: Place) -> Tally | None:
-        tally = self._tallies.get(place)
-        if tally is None and len(self._tallies) < PLACES_MAX:
-            tally = self._tallies[place] = Tally()
-        return tally
+    def _add(self, refused: Refused, often: int) -> None:
+        if refused in self._noted or len(self._noted) < NOTES_MAX:
+            self._noted[refused] = self._noted.get(refused, 0) + often
+        else:
+            self.dropped += often

@@ -16,8 +16,8 @@ from puyun.ledger.book import Book
 from puyun.ledger.command import Outcome
 from puyun.storage.engine import Impatient, connect_postgres
 from puyun.storage.ledger.batch import Batch, Changes, Row, book_of, crashed
+from puyun.storage.ledger.inbox import NOTHING, Noted
 from puyun.storage.ledger.store import BATCH_MAX, WRITTEN, Ask, StoreUnavailableError
-from puyun.storage.ledger.tallies import NOTHING, SHORTEN_EVERY, Tallies, keys, shorter
 from puyun.storage.sql import statements, with_arrays
 from puyun.system import crash
 
@@ -53,14 +53,13 @@ class PostgresLedger:
         self._url = url
         self._clock = clock
         self._opened: psycopg.Connection | None = None
-        self._tallied = 0
 
     def close(self) -> None:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
 
-    def commit(self, asks: Sequence[Ask], noted: Tallies = NOTHING) -> list[Outcome]:
+    def commit(self, asks: Sequence[Ask], noted: Noted = NOTHING) -> list[Outcome]:
         """As `LedgerStore.commit`. A process that was taken for dead is refused new holds until it has another row."""
         batch = Batch(asks, noted)
         try:
@@ -125,17 +124,12 @@ class PostgresLedger:
             ("update_wallets", changes.wallets),
             ("put_windows", changes.windows),
             ("insert_events", changes.events),
-            ("add_tallies", changes.tallies),
+            ("insert_posts", changes.posts),
         )
         written: list[_Statement] = []
         try:
             written += [(_SQL[name], _arrays(rows)) for name, rows in named if rows]
-            if self._shortens(changes.tallies):
-                *_, long = self._exchange([*written, (_SQL["long_tallies"], _arrays(keys(changes.tallies)))])
-                rows = shorter(long.fetchall())
-                self._exchange([*([(_SQL["shorten_tallies"], _arrays(rows))] if rows else []), (b"COMMIT", ())])
-            else:
-                self._exchange([*written, (b"COMMIT", ())])
+            self._exchange([*written, (b"COMMIT", ())])
         except _UNAVAILABLE as error:
             lost = self._undo()
             if lost and written and not number:
@@ -145,11 +139,6 @@ class PostgresLedger:
         except BaseException:
             self._undo()
             raise
-
-    def _shortens(self, tallies: Sequence[Row]) -> bool:
-        """Whether it is time to look for long texts among them."""
-        self._tallied += bool(tallies)
-        return bool(tallies) and self._tallied % SHORTEN_EVERY == 0
 
     def _committed(self, number: str) -> bool:
         """What became of a transaction whose connection was lost at the commit. Raises StoreUnavailableError."""
@@ -208,4 +197,4 @@ def _arrays(rows: Sequence[Row]) -> list[object]:
 
 def _array(column: tuple[object, ...]) -> object:
     first = column[0]
-    return list(column) if first is None or isinstance(first, str) else _numbers(column)  # pyright: ignore[reportArgumentType] - what is no integer is refused by the database
+    return list(column) if first is None or isinstance(first, str | bytes) else _numbers(column)  # pyright: ignore[reportArgumentType] - what is no integer is refused by the database

@@ -14,8 +14,8 @@ from puyun.ledger.book import Book
 from puyun.ledger.command import Outcome
 from puyun.storage.engine import Turn, connect_sqlite
 from puyun.storage.ledger.batch import Batch, Changes, Place, Row, book_of, crashed
+from puyun.storage.ledger.inbox import NOTHING, Noted
 from puyun.storage.ledger.store import BATCH_MAX, WRITTEN, Ask, StoreUnavailableError
-from puyun.storage.ledger.tallies import NOTHING, SHORTEN_EVERY, Tallies, keys, shorter
 from puyun.storage.sql import statements, with_rows
 from puyun.system import crash
 
@@ -31,13 +31,12 @@ class SqliteLedger:
         self._turn = Turn(path)
         self._clock = clock
         self._durable = True
-        self._tallied = 0
 
     def close(self) -> None:
         self._connection.close()
         self._turn.close()
 
-    def commit(self, asks: Sequence[Ask], noted: Tallies = NOTHING) -> list[Outcome]:
+    def commit(self, asks: Sequence[Ask], noted: Noted = NOTHING) -> list[Outcome]:
         """As `LedgerStore.commit`.
 
         A batch of holds alone is committed but not yet forced to disk: it survives the death of every process, and if
@@ -110,18 +109,7 @@ class SqliteLedger:
         self._put("update_wallets", changes.wallets)
         self._put("put_windows", changes.windows)
         self._put("insert_events", changes.events)
-        self._put("add_tallies", changes.tallies)
-        self._shorten(changes.tallies)
-
-    def _shorten(self, tallies: Sequence[Row]) -> None:
-        """Keeps the texts of busy tallies short, whatever is added to them."""
-        if not tallies:
-            return
-        self._tallied += 1
-        if self._tallied % SHORTEN_EVERY == 0:
-            places = tuple(chain.from_iterable(keys(tallies)))
-            long = self._connection.execute(with_rows(_SQL["long_tallies"], len(tallies), 4), places).fetchall()
-            self._put("shorten_tallies", shorter(long))
+        self._put("insert_posts", changes.posts)
 
     def _select(self, name: str, values: set[int]) -> list[Row]:
         return self._connection.execute(with_rows(_SQL[name], len(values), 1), tuple(values)).fetchall()

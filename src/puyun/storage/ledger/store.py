@@ -5,7 +5,7 @@ from typing import Protocol
 
 from puyun.ledger.command import Grow, Hold, Outcome
 from puyun.metering.record import UsageRecord
-from puyun.storage.ledger.tallies import NOTHING, Tallies
+from puyun.storage.ledger.inbox import NOTHING, Noted
 
 BATCH_MAX = 64
 """Commands in one transaction: more would hold the interpreter lock, and every open stream, for too long."""
@@ -30,7 +30,7 @@ class LedgerStore(Protocol):
 
     owner: int
 
-    def commit(self, asks: Sequence[Ask], noted: Tallies = NOTHING) -> list[Outcome]:
+    def commit(self, asks: Sequence[Ask], noted: Noted = NOTHING) -> list[Outcome]:
         """Decide and write a batch as one transaction; the outcomes in order, durable when this returns.
 
         `noted` are calls that were never held: they are counted with those that ended in the batch, and have no identity:

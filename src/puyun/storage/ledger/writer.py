@@ -18,9 +18,9 @@ from puyun.ledger.command import Grow, Hold, Outcome, Settled
 from puyun.ledger.hold import Status
 from puyun.metering.record import UsageRecord
 from puyun.storage.ledger.batch import void
+from puyun.storage.ledger.inbox import NOTHING, Noted
 from puyun.storage.ledger.notes import Notes
 from puyun.storage.ledger.store import BATCH_MAX, Ask, LedgerStore, StoreUnavailableError
-from puyun.storage.ledger.tallies import NOTHING, Tallies
 from puyun.system import crash
 
 SETTLE_PATIENCE = 10 * SECOND
@@ -99,7 +99,7 @@ class LedgerWriter:
         """Count a call that ended before it was held, for service levels. `error`: the code it was told, None where its
         client went; `waited_ms`: how long it had queued. It never waits. Called on the event loop's thread only.
         """
-        self._notes.refuse(org, model, tier, error, waited_ms)
+        self._notes.add((org, model, str(tier), error, waited_ms))
         self._arm()
 
     def _arm(self) -> None:
@@ -152,7 +152,7 @@ class LedgerWriter:
         self._in_hand = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_MAX))]
         self._commit(self._in_hand, self._notes.take())
 
-    def _commit(self, batch: list[_Waiting], noted: Tallies) -> None:
+    def _commit(self, batch: list[_Waiting], noted: Noted) -> None:
         """One broken command must not end the thread: without it no call can be paid."""
         began = self._clock.now()
         try:
@@ -179,12 +179,12 @@ class LedgerWriter:
         if batch:
             self._loop.call_soon_threadsafe(_deliver, batch, outcomes)
 
-    def _keep(self, noted: Tallies, *, unknown: bool) -> None:
+    def _keep(self, noted: Noted, *, unknown: bool) -> None:
         """For a later batch, where it is sure that they were not written: they are counted once or not at all."""
         if not noted:
             return
         if unknown or self._stopping:
-            log.warning("notes_lost", extra={"calls": sum(tally.counts[0] for tally in noted.values())})
+            log.warning("notes_lost", extra={"calls": sum(noted.values())})
             return
         self._notes.give_back(noted)
         self._loop.call_soon_threadsafe(self._arm)

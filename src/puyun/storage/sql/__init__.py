@@ -5,13 +5,10 @@ from functools import cache
 from importlib.resources import files
 
 from puyun.metering.usage import BUCKETS
-from puyun.service.tally import COUNTS
 
-_COLUMNS = {
+_BUCKETS = {
     "{buckets}": ", ".join(BUCKETS),
     "{bucket_sums}": ", ".join(f"{bucket} = rollup_hour.{bucket} + excluded.{bucket}" for bucket in BUCKETS),
-    "{counts}": ", ".join(COUNTS),
-    "{count_sums}": ", ".join(f"{count} = tally.{count} + excluded.{count}" for count in COUNTS),
 }
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -19,7 +16,7 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 @cache
 def statements(file: str) -> dict[str, str]:
-    """Every statement of a file by name, comments removed, the columns of buckets and counts filled in."""
+    """Every statement of a file by name, comments removed, the buckets' columns filled in."""
     parts = _NAME.split((files(__name__) / f"{file}.sql").read_text("utf-8"))
     return {name: _without_comments(body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
@@ -31,8 +28,8 @@ def with_rows(statement: str, rows: int, columns: int) -> str:
     return statement.replace("{rows}", ", ".join([f"({row})" if columns > 1 else row] * rows))
 
 
-_SIZES = {"buckets": len(BUCKETS), "counts": len(COUNTS)}
-_ARRAYS = re.compile(r"\{(numbers|texts):(\w+)\}")
+_TYPES = {"numbers": "int8", "texts": "text", "blobs": "bytea"}
+_ARRAYS = re.compile(r"\{(numbers|texts|blobs):(\w+)\}")
 
 
 @cache
@@ -40,9 +37,8 @@ def with_arrays(statement: str) -> str:
     """The statement with an array parameter for each column of its rows: `{numbers:10}`, `{numbers:buckets}`."""
 
     def arrays(mark: re.Match[str]) -> str:
-        kind = "%s::int8[]" if mark[1] == "numbers" else "%s::text[]"
-        columns = _SIZES.get(mark[2])
-        return ", ".join([kind] * (int(mark[2]) if columns is None else columns))
+        kind = f"%s::{_TYPES[mark[1]]}[]"
+        return ", ".join([kind] * (len(BUCKETS) if mark[2] == "buckets" else int(mark[2])))
 
     return _ARRAYS.sub(arrays, statement)
 
@@ -50,6 +46,6 @@ def with_arrays(statement: str) -> str:
 def _without_comments(body: str) -> str:
     lines = [line for line in body.splitlines() if not line.startswith("--")]
     statement = " ".join(" ".join(lines).split()).removesuffix(";")
-    for mark, columns in _COLUMNS.items():
+    for mark, columns in _BUCKETS.items():
         statement = statement.replace(mark, columns)
     return statement

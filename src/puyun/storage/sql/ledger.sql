@@ -1,7 +1,7 @@
 -- The ledger's hot path. `{rows}` becomes (?, …), (?, …); one statement carries a whole batch, because every statement
 -- that steps gives the interpreter lock away and has to win it back. A pair is looked up through `asked`, because SQLite
 -- finds no index for a pair IN (VALUES …) and would read the whole table. `{buckets}` are the names of all buckets,
--- `{bucket_sums}` add the new row to the one there is; `{counts}`, `{count_sums}` are the same for tallies.
+-- `{bucket_sums}` add the new row to the one there is.
 
 -- name: wallets
 -- The wallets a batch touches, as the lock holder sees them.
@@ -66,22 +66,9 @@ FROM new WHERE wallet.org = new.org;
 INSERT INTO budget_window (budget, number, spent, held) SELECT * FROM (VALUES {rows}) WHERE true
 ON CONFLICT DO UPDATE SET spent = excluded.spent, held = excluded.held;
 
--- name: add_tallies
--- A text of histograms after another one is the text of both together.
-INSERT INTO tally (org, interval, model, tier, {counts}, seen) SELECT * FROM (VALUES {rows}) WHERE true
-ON CONFLICT DO UPDATE SET {count_sums}, seen = tally.seen || excluded.seen;
-
--- name: long_tallies
--- Those of a batch whose text has become long.
-SELECT org, interval, model, tier, seen FROM tally
-WHERE (org, interval, model, tier) IN
-    (WITH asked (org, interval, model, tier) AS (VALUES {rows}) SELECT org, interval, model, tier FROM asked)
-  AND length(seen) > 1000;
-
--- name: shorten_tallies
-WITH new (org, interval, model, tier, seen) AS (VALUES {rows})
-UPDATE tally SET seen = new.seen FROM new
-WHERE tally.org = new.org AND tally.interval = new.interval AND tally.model = new.model AND tally.tier = new.tier;
+-- name: insert_posts
+-- How the batch's calls ended, for the tallies.
+INSERT INTO tally_inbox (at, content) VALUES {rows};
 
 -- name: insert_events
 INSERT INTO event (org, kind, subject, at, data) SELECT * FROM (VALUES {rows}) WHERE true ON CONFLICT DO NOTHING;

@@ -1,7 +1,6 @@
 -- The ledger's hot path on PostgreSQL. A batch's rows come as one array a column: `{numbers:3}` stands for three of
--- integers, `{texts:1}` for one of text. `{buckets}`, `{counts}` and so on are as in ledger.sql.
--- Lock order: wallets by organization, then the rest, which belongs to one wallet and is touched only by who has locked it;
--- but for tallies, which refused calls are added to without a wallet: they are written in the order of their key.
+-- integers, `{texts:1}` for one of text, `{blobs:1}` of bytes. `{buckets}` and `{bucket_sums}` are as in ledger.sql.
+-- Lock order: wallets by organization, then the rest, which belongs to one wallet and is touched only by who has locked it.
 
 -- name: wallets
 -- The transaction's number comes along, to ask for its fate should the connection be lost at the commit.
@@ -68,21 +67,9 @@ FROM unnest({numbers:5}) AS new (paid, bonus, held, last, org) WHERE wallet.org 
 INSERT INTO budget_window (budget, number, spent, held) SELECT * FROM unnest({numbers:4})
 ON CONFLICT (budget, number) DO UPDATE SET spent = excluded.spent, held = excluded.held;
 
--- name: add_tallies
--- A text of histograms after another one is the text of both together.
-INSERT INTO tally (org, interval, model, tier, {counts}, seen)
-SELECT * FROM unnest({numbers:4}, {numbers:counts}, {texts:1})
-ON CONFLICT (org, interval, model, tier) DO UPDATE SET {count_sums}, seen = tally.seen || excluded.seen;
-
--- name: long_tallies
--- Those of a batch whose text has become long; the batch has locked them.
-SELECT org, interval, model, tier, seen
-FROM unnest({numbers:4}) AS asked (org, interval, model, tier) JOIN tally USING (org, interval, model, tier)
-WHERE length(seen) > 1000;
-
--- name: shorten_tallies
-UPDATE tally SET seen = new.seen FROM unnest({numbers:4}, {texts:1}) AS new (org, interval, model, tier, seen)
-WHERE tally.org = new.org AND tally.interval = new.interval AND tally.model = new.model AND tally.tier = new.tier;
+-- name: insert_posts
+-- How the batch's calls ended, for the tallies.
+INSERT INTO tally_inbox (at, content) SELECT * FROM unnest({numbers:1}, {blobs:1});
 
 -- name: insert_events
 INSERT INTO event (org, kind, subject, at, data)

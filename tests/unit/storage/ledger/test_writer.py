@@ -14,7 +14,7 @@ from puyun.storage.ledger import postgres, writer as module
 from puyun.storage.ledger.opening import open_store
 from puyun.storage.ledger.sqlite import SqliteLedger
 from puyun.storage.ledger.store import BATCH_MAX, Ask, StoreUnavailableError
-from puyun.storage.ledger.tallies import NOTHING, Tallies
+from puyun.storage.ledger.inbox import NOTHING, Noted
 from puyun.storage.ledger.writer import SETTLE_PATIENCE, STALL, LedgerUnavailableError, LedgerWriter
 
 ORG = 7
@@ -34,7 +34,7 @@ class CountingStore:
         if isinstance(self._store, SqliteLedger):
             self._store._connection.execute("PRAGMA busy_timeout = 20")
 
-    def commit(self, asks: Sequence[Ask], noted: Tallies = NOTHING) -> list[Outcome]:
+    def commit(self, asks: Sequence[Ask], noted: Noted = NOTHING) -> list[Outcome]:
         self.batches.append(len(asks))
         self._clock.advance(self.slow)
         outcomes = self._store.commit(asks, noted)

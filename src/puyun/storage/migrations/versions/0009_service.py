@@ -44,6 +44,11 @@ def upgrade() -> None:
     _table("tally", "org", "interval")
     _table("tally_total", "interval")
     _table("tally_day", "day", seen=False)
-    op.execute("INSERT INTO revision (name, value) VALUES ('tally', 0) ON CONFLICT (name) DO NOTHING")
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute("ALTER TABLE tally SET (fillfactor = 70)")
+    op.create_table(
+        "tally_inbox",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("at", Id, nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_strict=True,
+    )
