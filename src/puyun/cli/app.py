@@ -27,6 +27,7 @@ from puyun.cli.prices.sheets import price_app
 from puyun.cli.reports import margins, statements
 from puyun.cli.reports.receipts import receipt_app
 from puyun.cli.reports.reconcile import reconcile_app
+from puyun.cli.reports.sla import sla_app
 from puyun.cli.simulate import simulate_app
 from puyun.kit.errors import PuyunError
 from puyun.system import crash
@@ -69,6 +70,7 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 )
 app.add_typer(pools_app, name="pools")
 app.add_typer(limits_app, name="limits")
+app.add_typer(sla_app, name="sla")
 app.add_typer(simulate_app, name="simulate")
 
 for group, name in (

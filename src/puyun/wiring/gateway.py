@@ -33,6 +33,7 @@ from puyun.jobs.refresh import Refresh
 from puyun.jobs.seal import Sealing
 from puyun.jobs.stalls import Stalls
 from puyun.jobs.sweep import OrphanSweep, sweep_connections
+from puyun.jobs.tallies import Tallying
 from puyun.kit.clock import Clock
 from puyun.kit.ids import CallSequence
 from puyun.portal.app import PageDeps, create_pages
@@ -154,6 +155,7 @@ class Gateway:
             jobs.append(arbiter.run())
         if self._place.first:
             jobs += [Sealing(self._engine, self._clock).run(), Closing(self._engine, self._clock).run()]
+            jobs.append(Tallying(self._engine).run())
         tasks = [loop.create_task(job) for job in jobs]
         if isinstance(arbiter, Client):
             await arbiter.meet(MEET_SECONDS)

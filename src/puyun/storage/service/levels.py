@@ -1,0 +1,84 @@
+"""Service levels as they are read: an organization's, everybody's, and how available each day was."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
+
+from puyun.catalog.model import Tier
+from puyun.kit.clock import DAY, Instant
+from puyun.service.level import Level, share
+from puyun.service.tally import COUNTS
+from puyun.service.verdict import BAD, INTERVAL
+from puyun.storage import schema
+from puyun.storage.ledger.codes import TIER_CODE, TIER_NAME
+from puyun.storage.service import tables
+
+
+class ModelLevel(msgspec.Struct, frozen=True):
+    """What a model's calls at one tier came to."""
+
+    model: str
+    tier: Tier
+    level: Level
+
+
+class Day(msgspec.Struct, frozen=True):
+    """One day (UTC) of a model at a tier, of everybody's valid calls. `day` is numbered since 1970."""
+
+    model: str
+    tier: Tier
+    day: int
+    calls: int
+    good: int
+
+    @property
+    def availability(self) -> int | None:
+        return share(self.good, self.calls)
+
+
+def levels_of(connection: Connection, org: int, start: Instant, end: Instant) -> list[ModelLevel]:
+    """Of one organization, from the interval of `start` up to, without, that of `end`; by model, then tier."""
+    return _levels(connection, tables.tally, start, end, tables.tally.c.org == org)
+
+
+def levels_of_all(connection: Connection, start: Instant, end: Instant) -> list[ModelLevel]:
+    """Of everybody, in the same way."""
+    return _levels(connection, tables.tally_total, start, end)
+
+
+def days_of_all(connection: Connection, first: Instant, last: Instant) -> list[Day]:
+    """Of everybody: the days from that of `first` to that of `last` which had calls."""
+    table = tables.tally_day
+    bad = sum((table.c[cause] for cause in BAD[1:]), start=table.c[BAD[0]])
+    query = (
+        select(schema.model.c.name, table.c.tier, table.c.day, table.c.calls, (table.c.calls - bad).label("good"))
+        .join(schema.model, schema.model.c.id == table.c.model)
+        .where(table.c.day.between(first // DAY, last // DAY))
+    )
+    rows = connection.execute(query.order_by(schema.model.c.name, table.c.tier, table.c.day))
+    return [Day(name, TIER_NAME[tier], day, calls, good) for name, tier, day, calls, good in rows]
+
+
+def _levels(
+    connection: Connection, table: Table, start: Instant, end: Instant, *conditions: ColumnElement[bool]
+) -> list[ModelLevel]:
+    sums = [func.sum(table.c[name]) for name in COUNTS]
+    query = (
+        select(table.c.model, table.c.tier, *sums, func.aggregate_strings(table.c.seen, ""))
+        .where(table.c.interval.between(start // INTERVAL, -(-end // INTERVAL) - 1), *conditions)
+        .group_by(table.c.model, table.c.tier)
+    )
+    rows = connection.execute(query).all()
+    names = _names(connection, rows)
+    found = [ModelLevel(names[model], TIER_NAME[tier], Level(counts, seen)) for model, tier, *counts, seen in rows]
+    return sorted(found, key=lambda each: (each.model, TIER_CODE[each.tier]))
+
+
+def _names(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, str]:
+    table = schema.model
+    known = {row[0] for row in rows}
+    return {
+        row.id: row.name for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(known)))
+    }
