@@ -10,10 +10,12 @@ from starlette.types import ASGIApp
 from puyun.config import Brand
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
+from puyun.portal.levels import LevelBoard
 from puyun.portal.pages.home import Home
 from puyun.portal.pages.model import ModelPage
 from puyun.portal.pages.prices import PriceFeed
 from puyun.portal.pages.signin import SignIn
+from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
@@ -43,10 +45,12 @@ def create_pages(deps: PageDeps, *others: Face) -> ASGIApp:
 
 def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     board = PriceBoard(deps.prices, deps.clock)
+    levels = LevelBoard(deps.engine, deps.clock)
     return [
-        *Home(site, board).routes(),
+        *Home(site, board, levels).routes(),
         *ModelPage(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
+        *StatusPage(site, board, levels).routes(),
         *SignIn(site).routes(),
         *UsagePage(site, board).routes(),
     ]

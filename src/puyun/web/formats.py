@@ -57,6 +57,8 @@ class Formats:
             "clock": clock,
             "iso": iso,
             "share": self.share,
+            "hundredths": hundredths,
+            "duration": duration,
             "org_id": org_id,
             "padding": padding,
             "aligned": aligned,
@@ -107,6 +109,24 @@ def short_count(number: int) -> str:
             tenths = number * 10 // size
             return f"{tenths // 10}.{tenths % 10}".removesuffix(".0") + letter
     return str(number)
+
+
+def hundredths(share: int) -> str:
+    """Ten-thousandths as a percentage, `99.87%`; nothing is rounded."""
+    return f"{share // 100}.{share % 100:02d}%"
+
+
+def duration(microseconds: int) -> str:
+    """Two digits that matter, `0 ms`, `3.4 ms`, `120 ms`, `1.4 s`, `120 s`: what is measured is known no better."""
+    for size, unit in ((1_000_000, "s"), (1000, "ms")):
+        if microseconds >= size:
+            tenths = microseconds * 10 // size
+            return (
+                f"{tenths // 10} {unit}"
+                if tenths >= 100 or tenths % 10 == 0
+                else f"{tenths // 10}.{tenths % 10} {unit}"
+            )
+    return "< 1 ms"
 
 
 def org_id(number: int) -> str:

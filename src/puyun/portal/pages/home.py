@@ -14,6 +14,7 @@ from puyun.kit.clock import Instant
 from puyun.kit.money import format_price
 from puyun.metering.usage import Usage
 from puyun.portal.board import PriceBoard
+from puyun.portal.levels import LevelBoard
 from puyun.portal.pricelist import Entry, Query, by_model, kinds, parse_query, select, vendors
 from puyun.pricing.offers import Offer, OfferList
 from puyun.pricing.pricebook import PriceBook
@@ -43,9 +44,10 @@ class Example(msgspec.Struct, frozen=True):
 
 
 class Home:
-    def __init__(self, site: Site, board: PriceBoard) -> None:
+    def __init__(self, site: Site, board: PriceBoard, levels: LevelBoard) -> None:
         self._site = site
         self._board = board
+        self._levels = levels
         self._tables: OrderedDict[tuple[str, Language, str], Markup] = OrderedDict()
 
     def routes(self) -> list[BaseRoute]:
@@ -64,6 +66,7 @@ class Home:
             "kinds": kinds(offers.offers),
             "vendors": vendors(offers.offers),
             "tiers": TIERS,
+            "waits": [each.times.wait_p50 for each in self._levels.current(offers).tiers],
             "changes": announced(offers),
             "example": example(offers, self._board.source().book, self._site.clock.now()),
         }

@@ -72,11 +72,14 @@ def _levels(
     )
     rows = connection.execute(query).all()
     names = _names(connection, rows)
-    found = [ModelLevel(names[model], TIER_NAME[tier], Level(counts, seen)) for model, tier, *counts, seen in rows]
-    return sorted(found, key=lambda each: (each.model, TIER_CODE[each.tier]))
+    return sorted((_level(names, row) for row in rows), key=lambda each: (each.model, TIER_CODE[each.tier]))
 
 
-def _names(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, str]:
+def _level(names: dict[int, str], row: Row[*tuple[Any, ...]]) -> ModelLevel:
+    return ModelLevel(names[row[0]], TIER_NAME[row[1]], Level(row[2:-1], row[-1]))
+
+
+def _names(connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, str]:
     table = schema.model
     known = {row[0] for row in rows}
     return {
