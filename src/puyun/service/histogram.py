@@ -34,7 +34,7 @@ class Kind(IntEnum):
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv"
 _NAMES = tuple(_LETTERS[code // 48] + _LETTERS[code % 48] for code in range(len(Kind) * BINS))
 _CODES = {name: code for code, name in enumerate(_NAMES)}
-_ENTRY = re.compile(r"([A-Za-v]{2})(\d*)")
+_ENTRY = re.compile(r"([A-Za-z]{2})(\d*)")
 
 Histogram = Mapping[int, int]
 """Bin -> how often. Bins that are not there are empty."""
