@@ -7,14 +7,15 @@ import msgspec
 import pytest
 from till import NOON, Sql, Till, columns, hold, record, sql
 
+from puyun.catalog.model import Tier
 from puyun.kit.clock import ManualClock
 from puyun.ledger.command import Held, Outcome, Reason, Refused, Settled
 from puyun.storage.engine import Database
 from puyun.storage.ledger import postgres, writer as module
+from puyun.storage.ledger.inbox import NOTHING, Noted, read_post
 from puyun.storage.ledger.opening import open_store
 from puyun.storage.ledger.sqlite import SqliteLedger
 from puyun.storage.ledger.store import BATCH_MAX, Ask, StoreUnavailableError
-from puyun.storage.ledger.inbox import NOTHING, Noted
 from puyun.storage.ledger.writer import SETTLE_PATIENCE, STALL, LedgerUnavailableError, LedgerWriter
 
 ORG = 7
@@ -29,6 +30,7 @@ class CountingStore:
         self.owner = 1
         self.batches: list[int] = []
         self.unknown = False
+        self.away = 0
         self.slow = 0
         self._clock = clock
         if isinstance(self._store, SqliteLedger):
@@ -37,6 +39,9 @@ class CountingStore:
     def commit(self, asks: Sequence[Ask], noted: Noted = NOTHING) -> list[Outcome]:
         self.batches.append(len(asks))
         self._clock.advance(self.slow)
+        if self.away:
+            self.away -= 1
+            raise StoreUnavailableError("away")
         outcomes = self._store.commit(asks, noted)
         if self.unknown:
             self.unknown = False
@@ -349,3 +354,101 @@ def test_who_queued_while_the_database_stalled_is_not_kept_for_another_try(till:
         await stage.writer.stop()
 
     asyncio.run(run())
+
+
+# --- calls that were never held --------------------------------------------------------------------------------------
+def noted(till: Till) -> list[tuple[int, int]]:
+    """Of each row of the inbox: how many calls ended, and how many had never been held."""
+    found = [read_post(content) for (content,) in till.rows("SELECT content FROM tally_inbox ORDER BY id")]
+    return [(len(post.ended), sum(often for _, often in post.refused)) for post in found]
+
+
+def refuse(stage: Stage, times: int = 1) -> None:
+    for _ in range(times):
+        stage.writer.note(ORG, 1, Tier.TEST, "capacity_unavailable", waited_ms=20)
+
+
+def test_a_note_goes_with_the_next_batch(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        call = till.call()
+        await stage.writer.ask(hold(ORG, call, 10))
+        refuse(stage, 3)
+        assert noted(till) == []
+        await stage.writer.ask(record(ORG, call, 4))
+        assert noted(till) == [(1, 3)]
+        await stage.writer.stop()
+
+    asyncio.run(run())
+    assert noted(till) == [(1, 3)]
+
+
+def test_a_note_that_no_batch_comes_for_makes_one(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "NOTE_SECONDS", 0.01)
+
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        refuse(stage)
+        await stage.seen(lambda: noted(till) == [(0, 1)])
+        refuse(stage, 2)
+        await stage.seen(lambda: noted(till) == [(0, 1), (0, 2)])
+        await stage.writer.stop()
+
+    asyncio.run(run())
+
+
+def test_stop_writes_the_notes(till: Till) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        refuse(stage, 2)
+        await stage.writer.stop()
+        refuse(stage)
+
+    asyncio.run(run())
+    assert noted(till) == [(0, 2)]
+
+
+def test_notes_wait_for_a_database_that_is_away(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "NOTE_SECONDS", 0.01)
+
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        stage.store.away = 3
+        refuse(stage, 2)
+        await stage.seen(lambda: len(stage.store.batches) > 2)
+        refuse(stage)
+        await stage.seen(lambda: sum(often for _, often in noted(till)) == 3)
+        await stage.writer.stop()
+
+    asyncio.run(run())
+    assert sum(often for _, often in noted(till)) == 3
+
+
+def test_notes_of_unknown_fate_are_not_counted_twice(till: Till, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+    monkeypatch.setattr(module, "NOTE_SECONDS", 0.01)
+
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        stage.store.unknown = True
+        refuse(stage, 2)
+        await stage.seen(lambda: noted(till) == [(0, 2)])
+        assert await stage.writer.ask(hold(ORG, till.call(), 1)) == Held(1, 999)
+        await stage.writer.stop()
+
+    asyncio.run(run())
+    assert noted(till) == [(0, 2)]
+    assert [entry.message for entry in caplog.records if entry.name == "puyun.ledger"] == ["notes_lost"]
+
+
+def test_notes_that_cannot_be_written_fail_alone(till: Till, caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        stage = Stage(till, asyncio.get_running_loop())
+        call = till.call()
+        await stage.writer.ask(hold(ORG, call, 10))
+        stage.writer.note(ORG, 1, Tier.TEST, "\ud800")
+        assert await stage.writer.ask(record(ORG, call, 4)) == Settled(4, 0, 996, 1)
+        await stage.writer.stop()
+
+    asyncio.run(run())
+    assert noted(till) == [(1, 0)]
+    assert [entry.message for entry in caplog.records if entry.name == "puyun.ledger"] == ["ledger_bug"]
