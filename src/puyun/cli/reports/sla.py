@@ -51,7 +51,9 @@ def sla_report(
         output.emit_json({"organization": found.name, "month": month, "levels": rows})
         return
     output.say(f"{month} of {found.name}: {len(rows)} offers were called")
-    output.table(rows, {name: name.replace("_", " ") for name in _COLUMNS})
+    output.table(
+        [row | {"bad": row["bad"] or None} for row in rows], {name: name.replace("_", " ") for name in _COLUMNS}
+    )
 
 
 _COLUMNS = (
@@ -75,7 +77,7 @@ def _row(each: "ModelLevel") -> dict[str, object]:
 
     def milliseconds(kind: Kind, part: int) -> int | None:
         value = level.at(kind, part)
-        return None if value is None else value // 1000
+        return None if value is None else (value + 500) // 1000
 
     speed = level.at(Kind.SPEED, 500)
     return {
