@@ -1,0 +1,86 @@
+"""Service levels of a running platform: what the report of an organization says is what was done to its calls."""
+
+import re
+import urllib.request
+from contextlib import suppress
+
+import msgspec
+import openai
+import pytest
+from stage.platform import Account, Platform
+from stage.waiting import until
+
+from puyun.kit.clock import format_instant
+from puyun.kit.ids import call_started
+from puyun.storage.ledger.codes import STATUS_NAME
+
+SAYS = [{"role": "user", "content": "one two three"}]
+
+
+@pytest.fixture
+def account(platform: Platform) -> Account:
+    return platform.account()
+
+
+def say(platform: Platform, account: Account, model: str, *, stream: bool = False) -> None:
+    with platform.client(account) as client, suppress(openai.APIError):
+        answer = client.chat.completions.create(model=model, messages=SAYS, stream=stream)
+        if stream:
+            list(answer)
+
+
+def leave(platform: Platform, account: Account, model: str) -> None:
+    """After the first chunk."""
+    with platform.client(account) as client:
+        stream = client.chat.completions.create(model=model, messages=SAYS, stream=True)
+        next(stream)
+        stream.close()
+
+
+def report(platform: Platform, account: Account) -> dict[str, dict]:
+    month = format_instant(call_started(platform.records(account)[0]["call"]))[:7]
+    printed = platform.cli("sla", "report", account.organization.name, "--month", month, "--json")
+    return {row["model"]: row for row in msgspec.json.decode(printed)["levels"]}
+
+
+def test_every_call_counts_as_it_ended(platform: Platform, account: Account) -> None:
+    say(platform, account, "mock")
+    say(platform, account, "mock-chunk-delay-20-tokens-50", stream=True)
+    for model in ("mock-status-500", "mock-die-midstream", "mock-status-429", "mock-status-400"):
+        say(platform, account, model, stream=True)
+    leave(platform, account, "mock-chunk-delay-100-tokens-20")
+    until(lambda: len(platform.records(account)) == 7, "every call's record")
+    levels = report(platform, account)
+    counted = {
+        model: (row["calls"], row["good"], row["bad"], row["refused"], row["gone"]) for model, row in levels.items()
+    }
+    assert counted == {
+        "mock": (1, 1, {}, 0, 0),
+        "mock-chunk-delay-20-tokens-50": (1, 1, {}, 0, 0),
+        "mock-status-500": (1, 0, {"upstream_error": 1}, 0, 0),
+        "mock-die-midstream": (1, 0, {"upstream_error": 1}, 0, 0),
+        "mock-status-429": (1, 0, {"capacity": 1}, 0, 0),
+        "mock-status-400": (0, 0, {}, 1, 0),
+        "mock-chunk-delay-100-tokens-20": (0, 0, {}, 0, 1),
+    }
+    stream, whole = levels["mock-chunk-delay-20-tokens-50"], levels["mock"]
+    assert 10 < float(stream["tokens_per_second_p50"]) < 60, "a token every 20 ms, or more slowly"
+    assert stream["first_token_p50_ms"] is not None
+    assert whole["first_token_p50_ms"] is None
+    assert (whole["waits"], whole["overheads_kept"] is not None) == (1, True)
+    assert {STATUS_NAME[row["status"]] for row in platform.records(account)} == {"completed", "failed", "cancelled"}
+
+
+def test_the_status_page_follows_a_running_platform(platform: Platform, account: Account) -> None:
+    say(platform, account, "mock-tokens-1")
+
+    def shown() -> bool:
+        row = re.search(r'<tr data-model="mock-tokens-1" data-tier="flex">.*?</tr>', page(platform), re.DOTALL)
+        return row is not None and "100.00%" in row[0]
+
+    until(shown, "the call on the status page")
+
+
+def page(platform: Platform) -> str:
+    with urllib.request.urlopen(f"{platform.base_url}/status", timeout=10) as answer:
+        return answer.read().decode()
