@@ -16,8 +16,10 @@ from stage.bill import charge, nano
 from stage.child import Child
 from stage.load import MIX, Heard, Kind, Load
 from stage.site import KILLED, START, Site
-from stage.verdict import COMPLETED, CRASHED, judge
+from stage.verdict import COMPLETED, CRASHED, CUT, judge
 
+from puyun.kit.ids import format_id
+from puyun.service.verdict import BAD
 from puyun.storage.engine import sqlite_path
 from puyun.storage.ledger.store import BATCH_MAX
 
@@ -51,6 +53,8 @@ SERVING = {
 
 LEAVES_NOTHING = {"call-admitted", "hold-queued", "hold-written"}
 """Before these are passed nothing of the call that dies is in the database."""
+
+GOOD = {COMPLETED, CUT}
 
 BILLED = {"settle-committed", "call-settled", "last-bytes-torn"}
 """Once these are passed the call that dies stands as it was settled."""
@@ -91,6 +95,14 @@ def accounted(site: Site, heard: list[Heard]) -> None:
     assert verdict.faults == []
     assert site.rows("SELECT * FROM hold") == []
     site.run("audit")
+    assert good_calls(site) == sum(row["status"] in GOOD for row in records(site)), "counted once, as each record says"
+
+
+def good_calls(site: Site) -> int:
+    """As the service levels have it: in the tallies, or still in the inbox."""
+    site.run("sla", "report", format_id("org", site.org), "--month", "2026-01")  # adds everything up
+    bad = " - ".join(BAD)
+    return site.rows(f"SELECT coalesce(sum(calls - {bad}), 0) AS good FROM tally")[0]["good"]
 
 
 @pytest.mark.parametrize("place", SERVING)
