@@ -16,7 +16,7 @@ from puyun.service.verdict import INTERVAL, WAIT_MS
 from puyun.storage.engine import reading
 from puyun.storage.service.levels import Day, ModelLevel, days_of_all, levels_of_all
 
-KEPT = 5 * SECOND
+KEPT = 10 * SECOND
 """How old what is shown may be, beside the two seconds until it is added up."""
 
 DAYS = 90
