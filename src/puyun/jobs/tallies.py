@@ -6,7 +6,7 @@ import logging
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from puyun.storage.service.adding import POSTS_MAX, add_up
+from puyun.storage.service.adding import add_up
 
 EVERY_SECONDS = 2.0
 
@@ -29,9 +29,9 @@ class Tallying:
             await asyncio.sleep(BREATH_SECONDS if more else EVERY_SECONDS)
 
     def once(self) -> bool:
-        """One lot; whether there may be more."""
+        """One lot; whether there was any, so that there may be more."""
         try:
-            return add_up(self._engine) == POSTS_MAX
+            return add_up(self._engine) > 0
         except SQLAlchemyError as error:
             log.warning("tallies_not_added", extra={"why": str(error.__cause__ or error)})
             return False

@@ -34,6 +34,9 @@ class Kind(IntEnum):
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv"
 _NAMES = tuple(_LETTERS[code // 48] + _LETTERS[code % 48] for code in range(len(Kind) * BINS))
 _CODES = {name: code for code, name in enumerate(_NAMES)}
+NAMES = {kind: _NAMES[kind * BINS : (kind + 1) * BINS] for kind in Kind}
+"""The text of one observation, by kind and bin."""
+
 _ENTRY = re.compile(r"([A-Za-z]{2})(\d*)")
 
 Histogram = Mapping[int, int]
@@ -47,7 +50,7 @@ def bin_of(value: int) -> int:
 
 def name_of(kind: Kind, value: int) -> str:
     """The text of one observation."""
-    return _NAMES[kind * BINS + bisect_left(BOUNDS, value)]
+    return NAMES[kind][bisect_left(BOUNDS, value)]
 
 
 def shortened(text: str) -> str:

@@ -37,7 +37,7 @@ def test_it_adds_up_a_lot_at_a_time(engine: Engine) -> None:
     post(engine, POSTS_MAX + 1)
     job = Tallying(engine)
     assert (job.once(), counted(engine)) == (True, POSTS_MAX)
-    assert (job.once(), counted(engine)) == (False, POSTS_MAX + 1)
+    assert (job.once(), counted(engine)) == (True, POSTS_MAX + 1)
     assert not job.once()
 
 
