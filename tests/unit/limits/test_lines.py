@@ -1,19 +1,45 @@
-"""Header lines as bytes on the wire."""
+"""The fast way says what the plain one does."""
 
-from rulebook import policy
+import pytest
+from hypothesis import given, strategies as st
 
-from puyun.catalog.model import Tier
-from puyun.kit.clock import Instant
-from puyun.limits.ask import Ask, Passed
-from puyun.limits.limits import Limits
-from puyun.limits.lines import openai_lines
+from puyun.kit.clock import DAY, MINUTE
+from puyun.limits import headers, lines
+from puyun.limits.ask import Reading
+from puyun.limits.rule import AT_A_TIME, WINDOWS, Metric, Scope
 
 
-def test_each_header_is_a_line() -> None:
-    passed = Limits(policy("org 7 rpm 60 burst 2")).check(Ask(1, 7, 1, 1, Tier.FLEX, 0, 0), Instant(0))
-    assert isinstance(passed, Passed)
-    assert openai_lines(passed.readings) == (
-        b"x-ratelimit-limit-requests: 60\r\nx-ratelimit-remaining-requests: 1\r\nx-ratelimit-reset-requests: 1s\r\n"
-        b'ratelimit-policy: "rpm";q=60;w=60\r\nratelimit: "rpm";r=1;t=1\r\n'
-    )
-    assert openai_lines(()) == b""
+@st.composite
+def readings(draw: st.DrawFn) -> list[Reading]:
+    found: list[Reading] = []
+    for metric in draw(st.lists(st.sampled_from(Metric), max_size=6)):
+        window = 0 if metric in AT_A_TIME else WINDOWS[metric]
+        reset = draw(st.integers(0, 2 * DAY)) if window else 0
+        counts = {name: draw(st.integers(0, 10**9)) for name in ("limit", "burst", "used", "remaining")}
+        scope = draw(st.sampled_from(Scope))
+        found.append(Reading(metric=metric, scope=scope, reset=reset, window=window, **counts))
+    return found
+
+
+def plain(held: list[Reading]) -> bytes:
+    told = headers.openai(held) | headers.ietf(held)
+    return "".join(f"{name}: {value}\r\n" for name, value in told.items()).encode()
+
+
+def distinct(held: list[Reading]) -> list[Reading]:
+    """As a call has them: of one metric and scope there is one at most."""
+    return list({(each.metric, each.scope): each for each in held}.values())
+
+
+@given(st.lists(readings().map(distinct), min_size=1, max_size=4))
+def test_lines_are_the_headers(several: list[list[Reading]]) -> None:
+    for held in several:
+        assert lines.openai_lines(held) == plain(held)
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "SHAPES_MAX", 3)
+    for limit in range(20):
+        rpm = Reading(Metric.RPM, Scope.TIER, limit, limit, 0, limit, 0, MINUTE)
+        assert lines.openai_lines([rpm]) == plain([rpm])
+        assert len(lines._shapes) <= 3
