@@ -106,6 +106,18 @@ def test_a_fate_that_nobody_can_tell_is_said_to_be_unknown(till: Till, monkeypat
     store.close()
 
 
+@pytest.mark.parametrize("after", [False, True])
+def test_of_notes_alone_nobody_can_tell_the_fate(till: Till, after: bool) -> None:
+    """They have no wallet, and so no number to ask for; who asks again would count them twice."""
+    store = _Breaking(str(till.database), till.clock, 1)
+    store.after, store.armed = after, True
+    with pytest.raises(StoreUnavailableError) as caught:
+        store.commit([], {(ORG, 1, "test", "capacity_unavailable", 0): 1})
+    assert caught.value.unknown
+    assert len(till.rows("SELECT id FROM tally_inbox")) == int(after)
+    store.close()
+
+
 def test_a_server_that_is_gone_is_unavailable() -> None:
     store = PostgresLedger("postgresql://nobody@/none?host=/nowhere", ManualClock(), 1)
     with pytest.raises(StoreUnavailableError):
