@@ -24,6 +24,12 @@ PAIRS = 16_384
 _PLAIN = frozenset({Script.LATIN, Script.CODE})
 
 
+FAMILIAR = 256
+"""Calls of a key and a model after which one in SAMPLE is learned from: the rest would say the same again."""
+
+SAMPLE = 8
+
+
 class Ended(NamedTuple):
     """A completed answer: what was asked, what the provider reported, and how long it took from its dispatch."""
 
@@ -42,6 +48,7 @@ class Experience:
         self._pace = Pace()
         self._silent: set[str] = set()
         self._unknown: set[int] = set()
+        self._ended: dict[tuple[int, str], int] = {}
 
     def first_hold(self, facts: Facts) -> tuple[int, int]:
         """Input tokens to hold for, and output tokens of all answers that the first step covers."""
@@ -57,8 +64,12 @@ class Experience:
     def learn(self, ended: Ended) -> None:
         """Estimates of our own teach nothing."""
         facts, reading, milliseconds = ended
-        if Flag.ESTIMATED in reading.flags:
+        pair = (facts.key, facts.model)
+        number = self._ended[pair] = self._ended.get(pair, 0) + 1
+        if (number > FAMILIAR and number % SAMPLE) or Flag.ESTIMATED in reading.flags:
             return
+        if len(self._ended) > PAIRS:
+            self._ended.clear()
         usage = reading.usage
         if facts.attachments is NO_ATTACHMENTS:
             self._ratios.observe(facts.model, facts.script, size=facts.text, tokens=usage.input_tokens)
@@ -66,7 +77,7 @@ class Experience:
         if facts.most:
             answer = -(-output // facts.answers)
             self._expectation.observe(facts.key, facts.model, answer)
-            self._usual.observe((facts.key, facts.model), answer)
+            self._usual.observe(pair, answer)
             self._pace.observe(facts.model, tokens=output, milliseconds=milliseconds)
         if usage.reasoning:
             self._silent.add(facts.model)
