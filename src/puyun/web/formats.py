@@ -117,7 +117,7 @@ def hundredths(share: int) -> str:
 
 
 def duration(microseconds: int) -> str:
-    """Two digits that matter, `0 ms`, `3.4 ms`, `120 ms`, `1.4 s`, `120 s`: what is measured is known no better."""
+    """Two digits that matter, `< 1 ms`, `3.4 ms`, `120 ms`, `1.4 s`, `120 s`: what is measured is known no better."""
     for size, unit in ((1_000_000, "s"), (1000, "ms")):
         if microseconds >= size:
             tenths = microseconds * 10 // size

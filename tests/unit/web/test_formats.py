@@ -2,7 +2,7 @@ import pytest
 
 from puyun.kit.clock import DAY, Instant
 from puyun.kit.money import NANO
-from puyun.web.formats import Formats, aligned, currency_symbol, grouped, short_count
+from puyun.web.formats import Formats, aligned, currency_symbol, duration, grouped, hundredths, short_count
 from puyun.web.language import Language
 
 ENGLISH = Formats(Language.ENGLISH, "USD")
@@ -35,6 +35,29 @@ def test_thousands_are_grouped(text, expected):
 )
 def test_context_lengths_are_short(number, expected):
     assert short_count(number) == expected
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "expected"),
+    [
+        (0, "< 1 ms"),
+        (999, "< 1 ms"),
+        (1000, "1 ms"),
+        (3499, "3.4 ms"),
+        (10_900, "10 ms"),
+        (999_999, "999 ms"),
+        (1_000_000, "1 s"),
+        (1_450_000, "1.4 s"),
+        (120_000_000, "120 s"),
+    ],
+)
+def test_times_have_the_digits_that_are_known(microseconds, expected):
+    assert duration(microseconds) == expected
+
+
+@pytest.mark.parametrize(("share", "expected"), [(10_000, "100.00%"), (9999, "99.99%"), (5, "0.05%"), (0, "0.00%")])
+def test_shares_of_ten_thousand_are_exact(share, expected):
+    assert hundredths(share) == expected
 
 
 def test_missing_decimals_get_room_without_becoming_text():

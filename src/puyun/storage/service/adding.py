@@ -21,6 +21,9 @@ TALLIES_MAX = 256
 LONG = 1000
 """Characters of histograms from which on they are written shorter."""
 
+TOTALS_KEPT = 7 * DAY // INTERVAL
+"""For how many intervals everybody's tallies are kept; afterwards their days remain."""
+
 Key = tuple[int, ...]
 
 _Tallies = Mapping[Key, Tally]
@@ -57,6 +60,9 @@ def add_up(engine: Engine, most: int = POSTS_MAX) -> int:
             _add(connection, tables.tally, own)
             _add(connection, tables.tally_total, everybody)
             _add(connection, tables.tally_day, days)
+            newest = max((interval for interval, *_ in everybody), default=0)
+            total = tables.tally_total
+            connection.execute(delete(total).where(total.c.interval <= newest - TOTALS_KEPT))
     return len(numbers)
 
 

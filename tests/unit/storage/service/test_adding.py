@@ -34,6 +34,18 @@ def test_a_row_of_the_inbox_is_added_once_and_is_gone(engine: Engine) -> None:
     assert rows(engine, tables.tally_day) == [(day, 1, 1, 1), (day, 1, 2, 3)]
 
 
+def test_everybody_s_five_minutes_are_kept_for_a_week_and_their_days_for_good(engine: Engine) -> None:
+    post(engine, record(7, 1, 5), at=NOON - 7 * DAY)
+    post(engine, record(7, 2, 5), at=NOON - 7 * DAY + INTERVAL)
+    add_up(engine)
+    post(engine, record(7, 3, 5))
+    add_up(engine)
+    now, day = NOON // INTERVAL, NOON // DAY
+    assert [row[0] for row in rows(engine, tables.tally_total)] == [now - 7 * 288 + 1, now]
+    assert rows(engine, tables.tally_day) == [(day - 7, 1, 2, 2), (day, 1, 2, 1)]
+    assert len(rows(engine, tables.tally)) == 3
+
+
 def test_several_that_add_up_at_once_add_each_row_once(engine: Engine) -> None:
     for number in range(40):
         post(engine, *(record(7, number * 10 + place, 5) for place in range(10)))
