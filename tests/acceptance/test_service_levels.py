@@ -71,6 +71,14 @@ def test_every_call_counts_as_it_ended(platform: Platform, account: Account) -> 
     assert {STATUS_NAME[row["status"]] for row in platform.records(account)} == {"completed", "failed", "cancelled"}
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_provider_s_time_is_not_ours(platform: Platform, account: Account, stream: bool) -> None:
+    say(platform, account, "mock-delay-1500-tokens-50", stream=stream)
+    level = report(platform, account)["mock-delay-1500-tokens-50"]
+    assert 0 < level["overhead_p99_us"] < 1_500_000
+    assert (level["first_token_p50_ms"] or 1500) >= 1350
+
+
 def test_the_status_page_follows_a_running_platform(platform: Platform, account: Account) -> None:
     say(platform, account, "mock-tokens-1")
 
