@@ -38,32 +38,33 @@ def add_up(engine: Engine, most: int = POSTS_MAX) -> int:
     Raises SQLAlchemyError.
     """
     inbox = tables.tally_inbox
-    numbers: list[int] = []
+    taken: list[tuple[int, int, bytes]] = []
     own: dict[Key, Tally] = {}
     calls = 0
     with reading(engine) as connection:
         for number, at, content in connection.execute(select(inbox).order_by(inbox.c.id).limit(most)):
             post = read_post(content)
             _count(own, at // INTERVAL, post)
-            numbers.append(number)
+            taken.append((number, at, content))
             calls += len(post.ended)
             if calls >= CALLS_MAX or len(own) >= TALLIES_MAX:
                 break
-    if not numbers:
+    if not taken:
         return 0
     everybody = _summed(own, lambda key: key[1:])
     days = _summed(everybody, lambda key: (key[0] * INTERVAL // DAY, *key[1:]))
     with writing(engine) as connection:
-        found = connection.execute(select(inbox.c.id).where(inbox.c.id.in_(numbers))).scalars().all()
-        if len(found) == len(numbers):
-            connection.execute(delete(inbox).where(inbox.c.id.in_(numbers)))
+        here = inbox.c.id.in_([number for number, _, _ in taken])
+        found = connection.execute(select(inbox).where(here).order_by(inbox.c.id)).all()
+        if [tuple(row) for row in found] == taken:  # SQLite gives the number of a row that is gone to a new one
+            connection.execute(delete(inbox).where(here))
             _add(connection, tables.tally, own)
             _add(connection, tables.tally_total, everybody)
             _add(connection, tables.tally_day, days)
             newest = max((interval for interval, *_ in everybody), default=0)
             total = tables.tally_total
             connection.execute(delete(total).where(total.c.interval <= newest - TOTALS_KEPT))
-    return len(numbers)
+    return len(taken)
 
 
 def add_all_up(engine: Engine) -> None:

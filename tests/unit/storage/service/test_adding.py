@@ -55,6 +55,25 @@ def test_several_that_add_up_at_once_add_each_row_once(engine: Engine) -> None:
     assert rows(engine, tables.tally) == [(7, NOON // INTERVAL, 1, 2, 400)]
 
 
+def test_a_new_row_with_the_number_of_one_that_is_gone_is_not_taken_for_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one was looking at a row another took it, and the next batch got its number."""
+    post(engine, record(7, 1, 5))
+    whole = adding.writing
+
+    def overtaken(engine: Engine):
+        monkeypatch.setattr(adding, "writing", whole)
+        add_up(engine)
+        post(engine, record(8, 2, 5), at=NOON + 1)
+        return whole(engine)
+
+    monkeypatch.setattr(adding, "writing", overtaken)
+    add_all_up(engine)
+    now = NOON // INTERVAL
+    assert rows(engine, tables.tally) == [(7, now, 1, 2, 1), (8, now, 1, 2, 1)]
+
+
 def test_a_lot_that_fails_is_whole_in_the_inbox(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     post(engine, record(7, 1, 5))
 
