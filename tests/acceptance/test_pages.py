@@ -157,6 +157,7 @@ def test_everything_can_be_read_and_filtered_without_scripts(site, visit):
             assert page.get_by_role("heading", name=title, exact=True).is_visible()
         page.get_by_label("Kind").select_option("embedding")
         page.get_by_role("button", name="Apply").click()
+        page.wait_for_url("**kind=embedding*")
         assert page.locator("#prices tbody").count() == 1
         page.get_by_role("link", name="中文").click()
         assert page.get_by_role("heading", name="价格", exact=True).is_visible()
