@@ -1,12 +1,14 @@
 """Service levels of a running platform: what the report of an organization says is what was done to its calls."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 import urllib.request
 from contextlib import suppress
 
 import msgspec
 import openai
 import pytest
+from stage.catalogue import ONE_SEAT
 from stage.platform import Account, Platform
 from stage.waiting import until
 
@@ -92,3 +94,27 @@ def test_the_status_page_follows_a_running_platform(platform: Platform, account:
 def page(platform: Platform) -> str:
     with urllib.request.urlopen(f"{platform.base_url}/status", timeout=10) as answer:
         return answer.read().decode()
+
+
+@pytest.mark.xdist_group("own")
+def test_who_is_refused_for_capacity_or_leaves_the_queue_counts_too(own_platform: Platform) -> None:
+    """One seat that is taken: one waits as long as it said and is refused, one leaves while it waits."""
+    platform, account = own_platform, own_platform.account()
+    with platform.client(account) as client, ThreadPoolExecutor(1) as pool:
+        held = pool.submit(
+            client.chat.completions.create, model=ONE_SEAT, messages=SAYS, user=(user := f"gate-{account.number}")
+        )
+        until(lambda: platform.mock.asked(user), "the one that has the seat")
+        with pytest.raises(openai.APIStatusError) as refused:
+            client.chat.completions.create(model=ONE_SEAT, messages=SAYS, extra_headers={"X-Max-Wait": "0.3"})
+        assert refused.value.code == "capacity_unavailable"
+        with platform.client(account).with_options(timeout=0.4) as hasty, pytest.raises(openai.APITimeoutError):
+            hasty.chat.completions.create(model=ONE_SEAT, messages=SAYS)
+        platform.mock.open_gate(user)
+        held.result()
+
+    def counted() -> tuple:
+        row = report(platform, account)[ONE_SEAT]
+        return row["calls"], row["good"], row["bad"], row["gone"], row["waits"]
+
+    until(lambda: counted() == (2, 1, {"capacity": 1}, 1, 2), "every call to be counted")

@@ -8,7 +8,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from puyun.kit.clock import DAY, Instant
 from puyun.kit.ids import EPOCH_MS, first_call_at
-from puyun.ledger import dispute, giveback, grant, invoicing, topup
+from puyun.ledger.acts import dispute, giveback, grant, invoicing, topup
+from puyun.ledger.acts.dispute import Dispute
+from puyun.ledger.acts.giveback import Charged, Payout
+from puyun.ledger.acts.grant import Lot, MoneyKind, Move, expired_lot, remaining
+from puyun.ledger.acts.invoicing import Invoice
+from puyun.ledger.acts.topup import Payment
 from puyun.ledger.book import Book, Wallet
 from puyun.ledger.budget import Budget, Period, Subject, window_of
 from puyun.ledger.chart import BONUS, DISPUTES, INVOICES, Entry
@@ -27,13 +32,8 @@ from puyun.ledger.command import (
     Settle,
     Settled,
 )
-from puyun.ledger.dispute import Dispute
-from puyun.ledger.giveback import Charged, Payout
-from puyun.ledger.grant import Lot, MoneyKind, Move, expired_lot, remaining
 from puyun.ledger.hold import ENDING, HoldEvent, Status
-from puyun.ledger.invoicing import Invoice
 from puyun.ledger.posting import allowed, effect
-from puyun.ledger.topup import Payment
 
 ORGS = (1, 2)
 KEYS = {10: 1, 11: 1, 20: 2}

@@ -28,7 +28,7 @@ from puyun.cli.reports import margins, statements
 from puyun.cli.reports.receipts import receipt_app
 from puyun.cli.reports.reconcile import reconcile_app
 from puyun.cli.reports.sla import sla_app
-from puyun.cli.simulate import simulate_app
+from puyun.cli.simulation.app import simulate_app
 from puyun.kit.errors import PuyunError
 from puyun.system import crash
 

@@ -37,8 +37,8 @@ def topup(
     """Credit a wallet."""
     from puyun.kit.ids import format_id
     from puyun.kit.money import format_amount
+    from puyun.ledger.acts.topup import Payment
     from puyun.ledger.command import Act
-    from puyun.ledger.topup import Payment
     from puyun.storage.money.grants import give_bonus
     from puyun.storage.money.payments import take_payment
     from puyun.storage.wallets import MoneyKind, load_wallet

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from time import perf_counter
 
 from puyun.catalog.snapshot import Key
+from puyun.arbiter.lease import Lease
 from puyun.gateway.admit import Admission, admit, affordable_output, refusal
 from puyun.gateway.call import HELD_STATES, CallEvent, CallState
 from puyun.gateway.dispatch import Dispatcher
@@ -79,7 +80,7 @@ class DataPlane:
         call_id = self._sequence.next(now)
         try:
             admission = self._admit(exchange, now)
-            lease = self.dispatcher.acquire(admission, call_id, exchange.peer, self._experience)
+            lease = self._acquire(admission, call_id, exchange.peer)
         except PuyunError as error:
             exchange.respond(*error_answer(error, request_id(0, call_id)))
             return
@@ -107,6 +108,13 @@ class DataPlane:
         if not self.ready:
             raise unavailable()
         return admit(exchange, self.keys, self.snapshot, now, self.proxies, experience=self._experience)
+
+    def _acquire(self, admission: Admission, call_id: int, peer: str) -> Lease:
+        try:
+            return self.dispatcher.acquire(admission, call_id, peer, self._experience)
+        except PuyunError as error:
+            self._ledger.note(admission.key.org, admission.sold.id, admission.tier, error.code)
+            raise
 
     async def _hold(self, call: Call) -> None:
         """Nothing goes upstream before this has returned. Raises PuyunError 402, 503; UpstreamClosedError."""
@@ -151,6 +159,7 @@ class DataPlane:
         """The call ends without a whole answer, and without a charge (I18)."""
         if call.state is CallState.RECEIVED:
             call.step(CallEvent.REFUSE)
+            self._note(call, error.code)
         elif call.state in HELD_STATES:
             call.step(CallEvent.FAIL)
             try:
@@ -171,7 +180,16 @@ class DataPlane:
             call.step(CallEvent.ABANDON)
             with suppress(PuyunError):
                 await finish(call, FreeOutcome(Status.CANCELLED, None), self._ledger)
+        else:
+            self._note(call, None)
         call.exchange.end(b"")
+
+    def _note(self, call: Call, error: str | None) -> None:
+        """It ends before it was held, so it has no record, but counts in the service levels."""
+        seated = call.seated_at > call.started_at
+        waited = (call.seated_at if seated else perf_counter()) - call.started_at
+        admission = call.admission
+        self._ledger.note(admission.key.org, admission.sold.id, admission.tier, error, waited_ms=int(waited * 1000))
 
 
 def _bug() -> PuyunError:

@@ -125,7 +125,7 @@ class Book:
         wallet.bonus -= from_bonus
         wallet.paid -= charge - from_bonus
         for guard in guards:
-            self.notices += guard.spend(charge)
+            self.notices += guard.charge(charge)
         number = self._charge(wallet, command.tier, charge, from_bonus) if charge else 0
         settled = Settled(charge, from_bonus, wallet.paid + wallet.bonus, number)
         self.ended[place] = settled

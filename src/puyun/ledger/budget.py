@@ -100,7 +100,7 @@ class Guard:
         """Less than zero gives back."""
         self._window.held += amount
 
-    def spend(self, amount: int) -> Iterator[Notice]:
+    def charge(self, amount: int) -> Iterator[Notice]:
         """Returns the notices that became due."""
         limit, before = self.budget.limit, self._window.spent
         after = self._window.spent = before + amount

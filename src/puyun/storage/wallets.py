@@ -6,9 +6,9 @@ from sqlalchemy import Connection, Row, case, select, update
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import TOPUP_MAX, WALLET_MAX, format_amount
+from puyun.ledger.acts.grant import MoneyKind
+from puyun.ledger.acts.topup import Payment
 from puyun.ledger.command import Act, Posted
-from puyun.ledger.grant import MoneyKind
-from puyun.ledger.topup import Payment
 from puyun.storage import schema
 from puyun.storage.money.grants import give_bonus
 from puyun.storage.money.payments import take_payment

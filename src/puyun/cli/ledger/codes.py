@@ -36,8 +36,8 @@ def redeem_create(
     as_json: Json = False,
 ) -> None:
     """Make codes and print them, once: only hashes are kept."""
+    from puyun.ledger.acts.grant import CodeKind
     from puyun.ledger.command import Act
-    from puyun.ledger.grant import CodeKind
     from puyun.storage.money.codes import CodeSpec, add_codes
     from puyun.system.clock import SystemClock
     from puyun.system.entropy import redeem_code

@@ -13,7 +13,7 @@ from puyun.cli.people import Org
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from puyun.ledger.grant import MoneyKind
+    from puyun.ledger.acts.grant import MoneyKind
 
 credit_app = typer.Typer(no_args_is_help=True, help="Bonus in lots, and credits for promises not kept.")
 
@@ -141,7 +141,7 @@ def standing(connection: "Connection", org: int) -> dict[str, object]:
 
 
 def _kind(kind: str) -> "MoneyKind":
-    from puyun.ledger.grant import MoneyKind
+    from puyun.ledger.acts.grant import MoneyKind
 
     if kind not in set(MoneyKind):
         raise usage(f"There is no kind {kind!r}.", "paid or bonus")

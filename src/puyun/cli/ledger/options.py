@@ -25,8 +25,8 @@ NOBODY = "cli"
 def agreed(given: "Act", amount: int, approved_by: str, data: Data, config: Config) -> "Act":
     """The act with who approved it. Raises PuyunError `second_person_missing` (409)."""
     from puyun.kit.money import NANO
+    from puyun.ledger.acts.grant import agreed as approve
     from puyun.ledger.command import Refused
-    from puyun.ledger.grant import agreed as approve
     from puyun.storage.money.posting import refusal
 
     above = opening.settings(data, config).money.second_person_above * NANO

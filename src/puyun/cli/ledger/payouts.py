@@ -96,8 +96,8 @@ def chargeback_open(
 
     What the wallet does not cover becomes a debt; the wallet does not go below zero.
     """
+    from puyun.ledger.acts.dispute import Dispute
     from puyun.ledger.command import Act
-    from puyun.ledger.dispute import Dispute
     from puyun.storage.money.disputes import open_dispute
     from puyun.system.clock import SystemClock
 

@@ -32,8 +32,8 @@ def payment_keep(
     as_json: Json = False,
 ) -> None:
     """Write down a payment that names no organization. Nobody is credited until it is matched."""
+    from puyun.ledger.acts.topup import Payment
     from puyun.ledger.command import Act
-    from puyun.ledger.topup import Payment
     from puyun.storage.money.unmatched import keep_payment
     from puyun.system.clock import SystemClock
 

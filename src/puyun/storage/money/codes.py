@@ -9,9 +9,9 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from puyun.kit.clock import DAY, Instant
 from puyun.kit.money import TOPUP_MAX
-from puyun.ledger import grant
+from puyun.ledger.acts import grant
+from puyun.ledger.acts.grant import Code, CodeKind, code_ref
 from puyun.ledger.command import Posted, Reason, Refused
-from puyun.ledger.grant import Code, CodeKind, code_ref
 from puyun.storage import schema
 from puyun.storage.money import tables
 from puyun.storage.money.grants import give

@@ -4,9 +4,9 @@ import msgspec
 from sqlalchemy import Connection, exists, insert, select, update
 
 from puyun.kit.clock import Instant
-from puyun.ledger import dispute
+from puyun.ledger.acts import dispute
+from puyun.ledger.acts.dispute import Dispute
 from puyun.ledger.command import Act, Reason, Refused
-from puyun.ledger.dispute import Dispute
 from puyun.storage import schema
 from puyun.storage.money import tables
 from puyun.storage.money.posting import locked, perform, read, refusal, reused, unknown

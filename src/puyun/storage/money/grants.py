@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, and_, case, func, insert, or_, select, update
 
 from puyun.kit.clock import Instant
-from puyun.ledger import grant
+from puyun.ledger.acts import grant
+from puyun.ledger.acts.grant import Lot, MoneyKind, Move, expired_lot, remaining
 from puyun.ledger.chart import BONUS, Entry
 from puyun.ledger.command import Act, Post, Posted, Refused
-from puyun.ledger.grant import Lot, MoneyKind, Move, expired_lot, remaining
 from puyun.ledger.posting import effect
 from puyun.storage import schema
 from puyun.storage.money import tables

@@ -4,9 +4,9 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from puyun.kit.clock import Instant
-from puyun.ledger import invoicing
+from puyun.ledger.acts import invoicing
+from puyun.ledger.acts.invoicing import Invoice
 from puyun.ledger.command import Act, Reason, Refused
-from puyun.ledger.invoicing import Invoice
 from puyun.storage.money import tables
 from puyun.storage.money.posting import locked, perform, read, refusal, reused, unknown
 

@@ -6,10 +6,10 @@ import msgspec
 from sqlalchemy import Connection, case, func, insert, select, update
 
 from puyun.kit.clock import Instant
-from puyun.ledger import giveback, topup
+from puyun.ledger.acts import giveback, topup
+from puyun.ledger.acts.topup import Payment
 from puyun.ledger.chart import PAID, processor
 from puyun.ledger.command import Act, Posted, Reason, Refused
-from puyun.ledger.topup import Payment
 from puyun.storage import schema
 from puyun.storage.money import tables
 from puyun.storage.money.posting import locked, perform, read, refusal, reused, unknown

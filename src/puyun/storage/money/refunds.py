@@ -9,9 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from puyun.kit.clock import Clock, Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import request_id
-from puyun.ledger import giveback
+from puyun.ledger.acts import giveback
+from puyun.ledger.acts.giveback import Charged
 from puyun.ledger.command import Act, Post, Posted, Refused
-from puyun.ledger.giveback import Charged
 from puyun.ledger.posting import effect
 from puyun.storage import schema
 from puyun.storage.engine import writing

@@ -8,12 +8,12 @@ from sqlalchemy import Connection, insert, select, update
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import TOPUP_MAX
+from puyun.ledger.acts.topup import Payment
 from puyun.ledger.command import Act, Reason, Refused
-from puyun.ledger.topup import Payment
+from puyun.storage import schema
 from puyun.storage.money import tables
 from puyun.storage.money.payments import take_payment
 from puyun.storage.money.posting import read, refusal, reused, unknown
-from puyun.storage.wallets import load_wallet
 
 _UNMATCHED = tables.unmatched_payment
 
@@ -70,7 +70,10 @@ def match_payment(connection: Connection, processor: str, org: int, *, act: Act,
         if row.org != org:
             raise refusal(Refused(Reason.ENDED))
         return row
-    if load_wallet(connection, org).currency != row.currency:
+    currency = connection.execute(select(schema.wallet.c.currency).where(schema.wallet.c.org == org)).scalar()
+    if currency is None:
+        raise PuyunError("organization_not_found", 404, "There is no such organization.")
+    if currency != row.currency:
         text = f"The payment is in {row.currency}, the wallet is not. Return it, or match it with another."
         raise PuyunError("currency_differs", 409, text)
     payment = Payment(amount=row.amount, processor=processor)

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text
 
 from puyun.kit.clock import DAY, HOUR, Instant
 from puyun.kit.money import NANO
-from puyun.ledger.dispute import Dispute
-from puyun.ledger.grant import CodeKind, MoneyKind
+from puyun.ledger.acts.dispute import Dispute
+from puyun.ledger.acts.grant import CodeKind, MoneyKind
 from puyun.metering.usage import Usage
 from puyun.storage.engine import open_engine, reading, writing
 from puyun.storage.money.codes import CodeSpec, add_codes, use_code

@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 
 from puyun.kit.clock import DAY, Instant
 from puyun.kit.errors import PuyunError
-from puyun.ledger.grant import CodeKind
+from puyun.ledger.acts.grant import CodeKind
 from puyun.storage.engine import writing
 from puyun.storage.money.codes import CodeSpec, add_codes, list_codes, open_value, use_code
 from puyun.storage.money.grants import lots

@@ -5,8 +5,8 @@ from sqlalchemy import Engine
 
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import NANO
+from puyun.ledger.acts.dispute import Dispute
 from puyun.ledger.command import Refused
-from puyun.ledger.dispute import Dispute
 from puyun.storage.engine import writing
 from puyun.storage.money.disputes import DisputeRow, end_dispute, list_disputes, open_dispute
 

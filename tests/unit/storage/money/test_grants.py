@@ -6,8 +6,8 @@ from sqlalchemy import Engine, select
 from puyun.kit.clock import DAY, Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import NANO
+from puyun.ledger.acts.grant import MoneyKind
 from puyun.ledger.command import Act, Posted
-from puyun.ledger.grant import MoneyKind
 from puyun.metering.usage import Usage
 from puyun.storage import schema
 from puyun.storage.engine import writing

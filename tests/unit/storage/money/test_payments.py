@@ -5,8 +5,8 @@ from sqlalchemy import Engine
 
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import NANO
+from puyun.ledger.acts.topup import Payment
 from puyun.ledger.command import Act
-from puyun.ledger.topup import Payment
 from puyun.metering.usage import Usage
 from puyun.storage.engine import writing
 from puyun.storage.money.payments import Payout, ask_payout, end_payout, list_payouts, take_payment

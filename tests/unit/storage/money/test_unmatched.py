@@ -6,8 +6,8 @@ from sqlalchemy import Engine
 from puyun.kit.clock import MINUTE, Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import NANO
+from puyun.ledger.acts.topup import Payment
 from puyun.ledger.command import Act
-from puyun.ledger.topup import Payment
 from puyun.storage.engine import reading, writing
 from puyun.storage.money.unmatched import Unmatched, keep_payment, list_unmatched, match_payment, return_payment
 

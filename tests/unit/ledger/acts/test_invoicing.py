@@ -1,7 +1,7 @@
 import pytest
 from postings import ACT, NOBODY, rows, spelled
 
-from puyun.ledger.invoicing import Invoice, issued, paid, written_off
+from puyun.ledger.acts.invoicing import Invoice, issued, paid, written_off
 
 TABLE = """
 issue 50 owed=50      | invoice issue:k: receivable:invoices > wallet.paid 50

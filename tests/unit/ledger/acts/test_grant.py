@@ -4,9 +4,7 @@ from postings import ACT, NOBODY, rows, spelled
 
 from puyun.kit.clock import Instant
 from puyun.kit.money import TOPUP_MAX
-from puyun.ledger.chart import Entry
-from puyun.ledger.command import Act, Reason, Refused
-from puyun.ledger.grant import (
+from puyun.ledger.acts.grant import (
     Code,
     CodeKind,
     Lot,
@@ -22,6 +20,8 @@ from puyun.ledger.grant import (
     remaining,
     sla_credit,
 )
+from puyun.ledger.chart import Entry
+from puyun.ledger.command import Act, Reason, Refused
 
 NOW = Instant(1000)
 PERIOD = Act("2026-11", by="ann", why="41 minutes down")

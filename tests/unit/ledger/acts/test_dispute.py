@@ -2,7 +2,7 @@ import pytest
 from postings import ACT, rows, spelled
 
 from puyun.kit.money import TOPUP_MAX
-from puyun.ledger.dispute import Dispute, lost, opened, won
+from puyun.ledger.acts.dispute import Dispute, lost, opened, won
 
 TABLE = f"""
 open 50 paid=100 free=100        | chargeback dispute:k: wallet.paid > processor:stripe 50; 0 of debt

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, strategies as st
 from postings import ACT, NOBODY, rows, spelled
 
+from puyun.ledger.acts.giveback import Charged, Payout, correction, paid_out, payout, payout_cancelled, refund
 from puyun.ledger.command import Post
-from puyun.ledger.giveback import Charged, Payout, correction, paid_out, payout, payout_cancelled, refund
 from puyun.ledger.posting import effect
 
 TABLE = """

@@ -9,7 +9,7 @@ import typer
 from puyun.cli import output
 from puyun.cli.failure import usage
 from puyun.cli.opening import Json
-from puyun.cli.simulate_tiers import tiers
+from puyun.cli.simulation.tiers import tiers
 
 simulate_app = typer.Typer(
     name="simulate", help="Try the rules on recorded or made-up traffic.", no_args_is_help=True, rich_markup_mode=None

@@ -2,7 +2,7 @@ import pytest
 from postings import ACT, rows, spelled
 
 from puyun.kit.money import TOPUP_MAX
-from puyun.ledger.topup import Payment, payment_fee, top_up
+from puyun.ledger.acts.topup import Payment, payment_fee, top_up
 
 TABLE = f"""
 credit amount=100                          | topup k: processor:manual > wallet.paid 100

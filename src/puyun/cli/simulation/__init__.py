@@ -1,0 +1,1 @@
+"""puyun simulate: the shipped rules on a virtual clock."""
