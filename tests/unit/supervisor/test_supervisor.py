@@ -103,6 +103,7 @@ def test_a_child_that_dies_is_started_again_and_hears_what_was_said(tmp_path: Pa
     family.parent.wait_for("all ready")
     first, other = family.pid("one"), family.pid("two")
     family.parent.wait_for(f"two heard one hello of {first}")
+    family.parent.wait_for(f"one heard two hello of {other}")
     os.kill(first, signal.SIGKILL)
     second = family.pid("one", not_this=first)
     family.parent.wait_for(f"two heard one hello of {second}")
