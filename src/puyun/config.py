@@ -37,6 +37,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     write_stall_seconds: Annotated[
         Seconds, Meta(description="how long a client may take nothing of what is sent to it; then it counts as gone")
     ] = 120
+    queued_comment_seconds: Annotated[
+        Seconds,
+        Meta(description="after how long a stream that waits for a seat is told so; then every one and a half times"),
+    ] = 10
     trusted_proxies: Annotated[
         str, Meta(description="networks whose `X-Forwarded-For` is believed, separated by commas; empty for none")
     ] = ""

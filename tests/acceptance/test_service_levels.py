@@ -1,8 +1,8 @@
 """Service levels of a running platform: what the report of an organization says is what was done to its calls."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import msgspec

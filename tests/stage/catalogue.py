@@ -69,6 +69,13 @@ ONE_SEAT = "mock-one-seat"
 """One call at a time, which waits for its gate."""
 
 
+OWN_SEAT = "mock-own-seat"
+"""The same on an engine of ours, whose calls may be broken off."""
+
+PRESSED = "mock-pressed"
+"""Its first deployment always has too much to do, its second answers."""
+
+
 def one_more(name: str) -> str:
     """A model to add to the file."""
     return "\n".join([_deployment(name, "mock"), _model(name, "chat", name), *(_price(name, tier) for tier in TIERS)])
@@ -90,10 +97,12 @@ def catalogue(base_url: str) -> str:
         parts += [_deployment(name, upstream), _model(name, "chat", name)]
         tiers = {FLEX_ONLY: ("flex",), UNPRICED: ()}.get(name, TIERS)
         parts += [_price(name, tier) for tier in tiers]
-    for name in (FAILOVER, ONE_SEAT):
+    for name in (FAILOVER, ONE_SEAT, OWN_SEAT, PRESSED):
         parts += [_price(name, tier) for tier in TIERS]
     parts += [_model(FAILOVER, "chat", "mock-status-500", "mock-die-before", "mock")]
     parts += [_deployment(ONE_SEAT, "mock-gate", seats=1), _model(ONE_SEAT, "chat", ONE_SEAT)]
+    parts += [_deployment(OWN_SEAT, "mock-gate", seats=1), "own = true", _model(OWN_SEAT, "chat", OWN_SEAT)]
+    parts += [_deployment(PRESSED, "mock-status-429"), _model(PRESSED, "chat", PRESSED, "mock")]
     parts += [_deployment("mock-embedding", "mock"), _model("mock-embedding", "embedding", "mock-embedding")]
     parts += [f'[[prices]]\nmodel = "mock-embedding"\ntier = "{tier}"\ninput = "0.0005"\n' for tier in TIERS]
     return "\n".join(parts)

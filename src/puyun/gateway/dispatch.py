@@ -26,10 +26,6 @@ from puyun.system import crash
 ERROR_BODY_MAX = 64 * 1024
 TELL_SECONDS = 5.0
 
-QUEUED_FIRST = 10.0
-QUEUED_EVERY = 15.0
-"""Seconds after which a waiting stream is told that it waits, and between two tellings: proxies cut what is silent."""
-
 FAILED = Signal(SignalKind.FAILED)
 
 log = logging.getLogger("puyun.upstream")
@@ -77,11 +73,15 @@ class Attempt:
 class Dispatcher:
     """Gets calls their seats and asks one deployment after another until one begins to answer."""
 
-    def __init__(self, arbiter: Arbiter, pool: Pool, *, first_byte: float, idle: float) -> None:
+    def __init__(self, arbiter: Arbiter, pool: Pool, *, first_byte: float, idle: float, comment: float) -> None:
+        """Seconds: patience with a provider before its first byte and between two, and how soon a waiting stream is told
+        that it waits.
+        """
         self._arbiter = arbiter
         self._pool = pool
         self._first_byte = first_byte
         self._idle = idle
+        self._comment = comment
         self._told_at: dict[int, float] = {}
         self._targets: dict[int, Target] = {}
         self._lanes: dict[int, tuple[int, ...]] = {}
@@ -141,7 +141,7 @@ class Dispatcher:
         if exchange.disconnected:
             raise UpstreamClosedError
         exchange.on_gone = lambda: lease.give_up(UpstreamClosedError())
-        told = _Told(call) if call.stream else None
+        told = _Told(call, self._comment) if call.stream else None
         try:
             await lease.seat()
         finally:
@@ -223,19 +223,20 @@ class Dispatcher:
 
 
 class _Told:
-    """Tells a waiting stream that it waits, by a timer of the loop."""
+    """Tells a waiting stream that it waits, by a timer of the loop: proxies cut what is silent."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, seconds: float) -> None:
         self._call = call
+        self._every = seconds * 1.5
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(QUEUED_FIRST, self._tell)
+        self._timer = self._loop.call_later(seconds, self._tell)
 
     def cancel(self) -> None:
         self._timer.cancel()
 
     def _tell(self) -> None:
         self._call.tell_queued()
-        self._timer = self._loop.call_later(QUEUED_EVERY, self._tell)
+        self._timer = self._loop.call_later(self._every, self._tell)
 
 
 def _signal(status: int, connection: Connection) -> Signal:

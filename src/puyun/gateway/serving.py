@@ -5,8 +5,8 @@ from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network
 from time import perf_counter
 
-from puyun.catalog.snapshot import Key
 from puyun.arbiter.lease import Lease
+from puyun.catalog.snapshot import Key
 from puyun.gateway.admit import Admission, admit, affordable_output, refusal
 from puyun.gateway.call import HELD_STATES, CallEvent, CallState
 from puyun.gateway.dispatch import Dispatcher

@@ -187,7 +187,13 @@ class Gateway:
     def _plane(self, ledger: LedgerWriter, pool: Pool, arbiter: Arbiter) -> DataPlane:
         settings = self._settings
         upstream = settings.upstream
-        dispatcher = Dispatcher(arbiter, pool, first_byte=upstream.first_byte_timeout, idle=upstream.idle_timeout)
+        dispatcher = Dispatcher(
+            arbiter,
+            pool,
+            first_byte=upstream.first_byte_timeout,
+            idle=upstream.idle_timeout,
+            comment=settings.server.queued_comment_seconds,
+        )
         return DataPlane(
             clock=self._clock,
             ledger=ledger,

@@ -73,7 +73,7 @@ class Stage:
         lanes = tuple(LaneSpec(id=number, seats=seats) for number in [*range(1, len(servers) + 1), 9])
         self.arbiter.configure(Configuration(1, lanes, (), {1: "m"}))
         self.call = Caller(sold(*places))
-        self.dispatcher = Dispatcher(self.arbiter, self.pool, first_byte=PATIENCE, idle=PATIENCE)
+        self.dispatcher = Dispatcher(self.arbiter, self.pool, first_byte=PATIENCE, idle=PATIENCE, comment=PATIENCE)
         self.dispatcher.targets = {
             place.id: target_at(place, f"http://127.0.0.1:{server.port}/v1", "sk-operator")
             for place, server in zip(places, servers, strict=True)
