@@ -2,7 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from random import Random  # noqa: TID251  # seeded, to write long histories
 
+import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from seats import claim, lane
@@ -20,7 +22,8 @@ from puyun.scheduler.scheduler import Scheduler
 
 ORGS = st.integers(1, 4)
 TIERS = st.sampled_from(list(Tier))
-OWNER = 1
+NTH = st.integers(0, 99)
+KINDS = [SignalKind.OK] * 4 + list(SignalKind)
 SMALL = Rules(
     test=TierRules(share=50, queue_org=4, queue_per_seat=2, max_wait=120 * SECOND, retries=1, protect=250),
     flex=TierRules(share=500, queue_org=4, queue_per_seat=2, max_wait=30 * SECOND, retries=2, protect=100),
@@ -29,6 +32,10 @@ SMALL = Rules(
     weights={2: 3},
 )
 """Queues that fill within a short history."""
+
+
+def nth(things: list[int], n: int) -> int:
+    return things[n % len(things)]
 
 
 def may_use(spec: LaneSpec, claim: Claim) -> bool:
@@ -163,6 +170,9 @@ class SchedulerMachine(RuleBasedStateMachine):
     def running(self) -> list[int]:
         return [ticket for ticket, known in self.book.items() if known.lane is not None]
 
+    def silent(self) -> list[int]:
+        return [ticket for ticket in self.running() if not self.book[ticket].begun]
+
     def waiting(self) -> list[int]:
         return [ticket for ticket, known in self.book.items() if known.lane is None]
 
@@ -175,47 +185,40 @@ class SchedulerMachine(RuleBasedStateMachine):
         wait=st.sampled_from([0, SECOND, 10 * SECOND, 60 * SECOND]),
         priority=st.sampled_from([5, 5, 0]),
         size=st.integers(1, 500),
-        times=st.integers(1, 3),
+        times=st.integers(1, 5),
     )
     def arrive(self, *, times: int, size: int, wait: int, **asked: object) -> None:
         for _ in range(times):
             self.next += 1
-            wanted = claim(
-                self.next,
-                input=size,
-                output=size,
-                max_wait=wait,
-                arrived=self.now,
-                lanes=tuple(self.specs),
-                **asked,
-            )
+            tokens = {"input": size, "output": size, "max_wait": wait, "arrived": self.now}
+            wanted = claim(self.next, lanes=tuple(self.specs), **tokens, **asked)
             self.book[self.next] = Known(wanted, since=self.now, left=wait)
             self.hear(self.scheduler.arrive(wanted, self.now))
 
     @precondition(lambda self: self.running())
-    @rule(data=st.data(), kind=st.sampled_from([SignalKind.OK] * 4 + list(SignalKind)), output=st.integers(0, 900))
-    def end(self, data: st.DataObject, kind: SignalKind, output: int) -> None:
-        ticket = data.draw(st.sampled_from(self.running()))
+    @rule(n=NTH, kind=st.sampled_from(KINDS), output=st.integers(0, 900))
+    def end(self, n: int, kind: SignalKind, output: int) -> None:
+        ticket = nth(self.running(), n)
         self.finish(ticket)
         spent = Spent(fresh=output // 2, cached=output // 3, output=output)
         self.hear(self.scheduler.end(ticket, spent, Signal(kind), self.now))
 
     @precondition(lambda self: self.running())
-    @rule(data=st.data())
-    def begin(self, data: st.DataObject) -> None:
-        ticket = data.draw(st.sampled_from(self.running()))
+    @rule(n=NTH)
+    def begin(self, n: int) -> None:
+        ticket = nth(self.running(), n)
         self.book[ticket].begun = True
         self.hear(self.scheduler.begin(ticket, self.now))
 
     @precondition(lambda self: self.running())
-    @rule(data=st.data(), output=st.integers(0, 2000))
-    def progress(self, data: st.DataObject, output: int) -> None:
-        self.hear(self.scheduler.progress(data.draw(st.sampled_from(self.running())), output, self.now))
+    @rule(n=NTH, output=st.integers(0, 2000))
+    def progress(self, n: int, output: int) -> None:
+        self.hear(self.scheduler.progress(nth(self.running(), n), output, self.now))
 
-    @precondition(lambda self: any(not self.book[ticket].begun for ticket in self.running()))
-    @rule(data=st.data(), kind=st.sampled_from([SignalKind.OVERLOADED, SignalKind.FAILED]))
-    def elsewhere(self, data: st.DataObject, kind: SignalKind) -> None:
-        ticket = data.draw(st.sampled_from([ticket for ticket in self.running() if not self.book[ticket].begun]))
+    @precondition(lambda self: self.silent())
+    @rule(n=NTH, kind=st.sampled_from([SignalKind.OVERLOADED, SignalKind.FAILED]))
+    def elsewhere(self, n: int, kind: SignalKind) -> None:
+        ticket = nth(self.silent(), n)
         known = self.book[ticket]
         known.tried.add(known.lane)
         known.lane, known.since = None, self.now
@@ -223,9 +226,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert ticket not in self.book or len(known.tried) <= SMALL.of(known.claim.tier).retries
 
     @precondition(lambda self: self.waiting())
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        ticket = data.draw(st.sampled_from(self.waiting()))
+    @rule(n=NTH)
+    def cancel(self, n: int) -> None:
+        ticket = nth(self.waiting(), n)
         self.finish(ticket)
         self.hear(self.scheduler.cancel(ticket, self.now))
 
@@ -240,33 +243,30 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.everything_holds()
         self.now = end
 
-    @rule(data=st.data(), seats=st.integers(1, 5), gone=st.booleans())
-    def configure(self, data: st.DataObject, seats: int, gone: bool) -> None:
-        changed = data.draw(st.sampled_from(sorted(self.specs)))
-        pool = self.specs[changed].pool
+    @rule(n=NTH, seats=st.integers(1, 5), gone=st.booleans())
+    def configure(self, n: int, seats: int, gone: bool) -> None:
+        changed = nth(sorted(self.specs), n)
+        old = self.specs[changed]
         if gone and len(self.specs) > 1 and not any(known.lane == changed for known in self.book.values()):
             del self.specs[changed]
         else:
-            kept = {"own": self.specs[changed].own, "lend": self.specs[changed].lend, "rpm": self.specs[changed].rpm}
-            self.specs[changed] = lane(changed, pool, seats=seats, **kept)
+            self.specs[changed] = lane(changed, old.pool, seats=seats, own=old.own, lend=old.lend, rpm=old.rpm)
         self.configured()
 
-    @rule(tier=TIERS, org=ORGS, data=st.data())
-    def reclaim(self, tier: Tier, org: int, data: st.DataObject) -> None:
+    @rule(tier=TIERS, org=ORGS, n=NTH)
+    def reclaim(self, tier: Tier, org: int, n: int) -> None:
         self.next += 1
         wanted = claim(self.next, tier, org=org, arrived=self.now, lanes=tuple(self.specs))
         usable = [id_ for id_, spec in self.specs.items() if may_use(spec, wanted)]
         if usable:
             self.scheduler.reclaiming = True
-            taken = data.draw(st.sampled_from(usable))
-            self.book[self.next] = Known(wanted, lane=taken, begun=True)
-            self.hear(self.scheduler.reclaim(wanted, taken, self.now))
+            self.book[self.next] = Known(wanted, lane=nth(usable, n), begun=True)
+            self.hear(self.scheduler.reclaim(wanted, nth(usable, n), self.now))
             self.scheduler.reclaiming = False
 
-    @rule(data=st.data(), waiting=st.integers(0, 2), kv=st.sampled_from([100, 950]))
-    def observe(self, data: st.DataObject, waiting: int, kv: int) -> None:
-        told = data.draw(st.sampled_from(sorted(self.specs)))
-        self.hear(self.scheduler.observe(told, Facts(waiting=waiting, kv=kv), self.now))
+    @rule(n=NTH, waiting=st.integers(0, 2), kv=st.sampled_from([100, 950]))
+    def observe(self, n: int, waiting: int, kv: int) -> None:
+        self.hear(self.scheduler.observe(nth(sorted(self.specs), n), Facts(waiting=waiting, kv=kv), self.now))
 
     # --- what always holds -------------------------------------------------------------------------------------------
     @invariant()
@@ -320,5 +320,49 @@ class SchedulerMachine(RuleBasedStateMachine):
                 )
 
 
-SchedulerMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+SchedulerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 test_any_history = SchedulerMachine.TestCase
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_long_histories_of_crowded_pools(seed: int) -> None:
+    """Hypothesis finds the short ones; these are long enough for everything to be full."""
+    dice = Random(seed)
+    for _ in range(6):
+        machine = SchedulerMachine()
+        pools = {pool for pool in ("enterprise", "dedicated:1", "dedicated:2") if dice.random() < 0.5}
+        seats = [dice.randint(1, 6) for _ in range(dice.randint(1, 3))]
+        rpm = 60 if dice.random() < 0.2 else None
+        machine.start(seats=seats, rpm=rpm, own=dice.random() < 0.6, more=pools, lend=dice.random() < 0.6)
+        for _ in range(150):
+            something(machine, dice)
+            machine.everything_holds()
+
+
+def something(machine: SchedulerMachine, dice: Random) -> None:
+    n = dice.randrange(100)
+    what = dice.choices(range(9), weights=[40, 30, 6, 2, 4, 3, 12, 1, 2])[0]
+    if what == 0:
+        tier = dice.choice(list(Tier))
+        wait = dice.choice([0, 10 * SECOND, 60 * SECOND, 60 * SECOND])
+        size, times = dice.randint(1, 500), dice.randint(1, 3)
+        asked = {"org": dice.randint(1, 4), "key": dice.randint(1, 2), "model": dice.choice([1, 1, 1, 2])}
+        machine.arrive(tier=tier, wait=wait, size=size, times=times, priority=dice.choice([5, 5, 1]), **asked)
+    elif what == 1 and machine.running():
+        machine.end(n, dice.choice([SignalKind.OK] * 12 + list(SignalKind)), dice.randint(0, 900))
+    elif what == 2 and machine.running():
+        machine.begin(n)
+    elif what == 3 and machine.running():
+        machine.progress(n, dice.randint(0, 2000))
+    elif what == 4 and machine.silent():
+        machine.elsewhere(n, dice.choice([SignalKind.OVERLOADED, SignalKind.FAILED]))
+    elif what == 5 and machine.waiting():
+        machine.cancel(n)
+    elif what == 6:
+        machine.time_passes(dice.choice([1000, SECOND // 3, SECOND, 7 * SECOND]))
+    elif what == 7 and n < 50:
+        machine.configure(n, dice.randint(1, 6), gone=n < 20)
+    elif what == 7:
+        machine.reclaim(dice.choice(list(Tier)), dice.randint(1, 4), n)
+    elif what == 8:
+        machine.observe(n, dice.choice([0, 0, 1]), dice.choice([100, 100, 950]))

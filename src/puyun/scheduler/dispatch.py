@@ -147,14 +147,17 @@ class Dispatch:
         self._leave(call, lane, now)
         call.again = True
         call.deadline = Instant(now + max(call.deadline - call.granted, 0))
-        return self._place(call, out, now)
+        route = self._place(call, out, now)
+        if route is None:
+            level.rest(call.tab, now)
+        return route
 
     def _place(self, call: Call, out: list[Decision], now: Instant) -> Route | None:
+        """Into its queue, whatever the bounds; refused (None) if no lane is left for it."""
         level = self._level_of(call)
         route = self._route(level, call.lanes, call.claim.org, now)
         if not route.groups:
             self._refuse(call, Why.NO_LANE, SECOND, out)
-            level.rest(call.tab, now)
             return None
         level.enqueue(call, route, now)
         self._wake_for(call)

@@ -181,7 +181,7 @@ class Level:
 
     def rest(self, tab: Tab, now: Instant) -> None:
         """A call of theirs is over. Counters of those that have been away for long, or owe nothing, are forgotten."""
-        if tab.running or tab.waiting:
+        if tab.running or tab.waiting or self.tabs.get(tab.org) is not tab:
             return
         self._idle[tab.org] = now
         self._idle.move_to_end(tab.org)

@@ -39,8 +39,9 @@ class Scheduler(Dispatch):
             level.rules = self.rules
             level.clear()
         out: list[Decision] = []
-        for call in sorted((call for call in self._calls.values() if call.lane is None), key=_order):
-            self._place(call, out, now)
+        waiting = sorted((call for call in self._calls.values() if call.lane is None), key=_order)
+        for call in [call for call in waiting if self._place(call, out, now) is None]:
+            self._level_of(call).rest(call.tab, now)
         self._fill_all(known.values(), out, now)
         return out
 
