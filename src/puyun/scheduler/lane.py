@@ -65,6 +65,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Lane(Generic[W]):
     __slots__ = (
         "active",
+        "borne",
         "breaker",
         "id",
         "in_flight",
@@ -110,6 +111,8 @@ class Lane(Generic[W]):
         self.tries = 0
         """Pauses since the last success."""
         self.last_cut: Instant | None = None
+        self.borne = True
+        """A call went well since the last cut: only then another 429 says something new about its size."""
         self.ttft = 0
         """Smoothed time to the first byte, µs."""
         self.told: Instant | None = None
@@ -204,6 +207,7 @@ class Lane(Generic[W]):
     def succeeded(self, now: Instant) -> None:
         """A call went well; it still has its seat."""
         self.tries = 0
+        self.borne = True
         self.breaker.succeeded()
         full = self.most * 1000
         busy = self.in_flight * 1_000_000 >= self.rules.grow_at * self.room
@@ -214,7 +218,9 @@ class Lane(Generic[W]):
 
     def overloaded(self, signal: Signal, now: Instant) -> None:
         """429, 503 or 529: fewer seats, once per time to first byte, and a pause of what ran out."""
-        if self.last_cut is None or now - self.last_cut > max(self.rules.cut_gap, self.ttft):
+        gap = max(self.rules.cut_gap, self.ttft)
+        if self.borne and (self.last_cut is None or now - self.last_cut > gap):
+            self.borne = False
             self.room = max(self.room * self.rules.cut // 1000, min(self.most, 1) * 1000)
             self.last_cut = now
         pause = self._pause() if signal.retry_after is None else signal.retry_after

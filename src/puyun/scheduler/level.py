@@ -146,7 +146,7 @@ class Level:
 
     # --- what each has been served -------------------------------------------------------------------------------------
     def tab(self, org: int, route: Route) -> Tab:
-        """The organization's counter; one that had nothing waiting gets no credit for that, and no endless debt."""
+        """The organization's counter; one that had nothing waiting gets little credit for that, and no endless debt."""
         tab = self.tabs.get(org)
         if tab is None:
             tab = self.tabs[org] = Tab(org, self.rules.weights.get(org, 1))
@@ -155,7 +155,8 @@ class Level:
         elif not tab.running:
             self._idle.pop(org, None)
         start = self._start(route) if self.waiting else self.v
-        tab.v = min(max(tab.v, start), start + self.rules.debt * MILLI)
+        least = start - self.rules.credit * MILLI // tab.weight
+        tab.v = min(max(tab.v, least), start + self.rules.debt * MILLI)
         return tab
 
     def _start(self, route: Route) -> int:
@@ -265,7 +266,7 @@ class Level:
         everybody = self._weight + (0 if tab and tab.waiting else weight)
         before = min(ahead * everybody // weight, self.waiting)
         seats = sum(lane.seats for group in route.groups for lane, _ in group) if route else 0
-        if seats and self.drain.age(now) < max(5 * SECOND, 2 * self.seat_time):
+        if seats and (not self.waiting or self.drain.age(now) < max(5 * SECOND, 2 * self.seat_time)):
             return (before + 1) * self.seat_time // seats
         return int((before + 1) / self.drain.rate(now))
 

@@ -38,6 +38,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     debt: int = 1_000_000
     """Token-cost units an organization may be ahead of its tier: what it took beyond that while alone is forgotten."""
+    credit: int = 10_000
+    """Token-cost units an organization that comes anew may be behind those that wait: a few calls of who took less than
+    its share go before the next one of who floods."""
     idle: int = 10 * MINUTE
     """After this an organization's counter is forgotten."""
 
@@ -58,7 +61,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     burst_tokens: int = 60 * SECOND
     """What a lane's buckets hold: the amount of this long."""
 
-    cut: int = 700
+    cut: int = 800
     """What an overloaded lane keeps of its seats."""
     cut_gap: int = SECOND
     grow_at: int = 800
