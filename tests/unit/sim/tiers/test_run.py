@@ -217,9 +217,13 @@ FROM_NOUGHT = tuple(Arrival(at * 500, 10, 60 + at % 7) for at in range(100))
 """A recorded trace begins at the very first moment, which is a moment like any other."""
 
 
+SOON = tuple(Arrival(100 + at * 9_000, 10, 20) for at in range(20))
+"""The first comes while the call of the first moment runs."""
+
+
 def test_a_seat_that_is_taken_back_is_free_when_the_engine_has_let_go() -> None:
     sources: Iterable[Source] = (
-        Source(name="e", tier=Tier.ENTERPRISE, orgs=(1,), load=0.2),
+        Source(name="e", tier=Tier.ENTERPRISE, orgs=(1,), load=0.2, process=Recorded(SOON)),
         Source(name="t", tier=Tier.TEST, orgs=(2,), load=3.0, stream=0.0, process=Recorded(FROM_NOUGHT)),
     )
     scenario = replace(ONE_LANE, sources=tuple(sources), until=2 * MINUTE)
