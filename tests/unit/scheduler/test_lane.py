@@ -1,0 +1,100 @@
+from seats import lane
+
+from puyun.kit.clock import MINUTE, SECOND, Instant
+from puyun.scheduler.claim import Signal, SignalKind
+from puyun.scheduler.lane import Facts, Lane, LaneSpec, lends
+from puyun.scheduler.rules import DEFAULTS
+
+NOW = Instant(10**12)
+
+
+def later(duration: int) -> Instant:
+    return Instant(NOW + duration)
+
+
+def overloaded(retry_after: int | None = None, bucket: str | None = None) -> Signal:
+    return Signal(SignalKind.OVERLOADED, retry_after, bucket)
+
+
+def busy(of: Lane) -> Lane:
+    for _ in range(of.seats):
+        of.count(1, 1, NOW, lent=False)
+    return of
+
+
+def test_too_much_cuts_its_seats_once_until_a_call_goes_well_again() -> None:
+    tried = Lane(lane(1, seats=10), DEFAULTS, NOW)
+    for at in (0, 1, 2):
+        tried.overloaded(overloaded(), later(at * 10 * SECOND))
+    assert tried.seats == 8
+    tried.succeeded(later(40 * SECOND))
+    tried.overloaded(overloaded(), later(41 * SECOND))
+    assert tried.seats == 6
+
+
+def test_one_seat_is_left_whatever_comes() -> None:
+    tried = Lane(lane(1, seats=2), DEFAULTS, NOW)
+    for at in range(50):
+        tried.succeeded(later(at * 10 * SECOND))
+        tried.overloaded(overloaded(), later(at * 10 * SECOND + 1))
+    assert tried.seats == 1
+
+
+def test_it_pauses_as_long_as_it_is_told_and_longer_each_time_where_it_is_not() -> None:
+    told = Lane(lane(1, seats=10), DEFAULTS, NOW)
+    told.overloaded(overloaded(7 * SECOND), NOW)
+    assert told.until == later(7 * SECOND)
+    pauses = []
+    untold, now = Lane(lane(1, seats=10), DEFAULTS, NOW), NOW
+    for _ in range(10):
+        untold.overloaded(overloaded(), now)
+        pauses.append(untold.until - now)
+        now = untold.until
+    assert all(min(SECOND << turn, MINUTE) <= pause <= 75 * SECOND for turn, pause in enumerate(pauses))
+    assert pauses[0] < 2 * SECOND
+
+
+def test_a_bucket_that_ran_out_is_closed_and_the_rest_goes_on() -> None:
+    metered = Lane(LaneSpec(id=1, seats=4, rpm=60, itpm=1_000), DEFAULTS, NOW)
+    metered.overloaded(overloaded(3 * SECOND, "itpm"), NOW)
+    assert metered.until == NOW
+    assert metered.wait(1, 10, 10, NOW) == 3 * SECOND
+
+
+def test_it_grows_back_only_while_it_is_used() -> None:
+    idle, used = Lane(lane(1, seats=10), DEFAULTS, NOW), Lane(lane(1, seats=10), DEFAULTS, NOW)
+    for each in (idle, used):
+        each.overloaded(overloaded(0), NOW)
+    busy(used)
+    for _ in range(40):
+        idle.succeeded(NOW)
+        used.succeeded(NOW)
+    assert (idle.seats, used.seats) == (8, 10)
+
+
+def test_failures_trip_it_and_one_call_at_a_time_tries() -> None:
+    ill = Lane(lane(1, seats=10), DEFAULTS, NOW)
+    for _ in range(5):
+        ill.failed(NOW)
+    assert ill.until > NOW
+    assert ill.seats == 1
+    ill.answered(SECOND, later(20 * SECOND))
+    assert ill.seats == 10
+
+
+def test_an_engine_s_word_counts_while_it_is_fresh() -> None:
+    engine = Lane(lane(1, seats=10), DEFAULTS, NOW)
+    engine.observe(Facts(waiting=2), NOW)
+    assert engine.seats == 10
+    engine.observe(Facts(waiting=2), NOW)
+    assert engine.seats == 8
+    engine.observe(Facts(waiting=0, kv=950), NOW)
+    assert engine.seats == 7
+    engine.observe(Facts(capacity=4), NOW)
+    assert engine.seats == 4
+
+
+def test_only_what_can_be_had_back_for_nothing_is_lent() -> None:
+    assert lends(LaneSpec(id=1, seats=1, pool="enterprise", own=True, lend=True))
+    assert not lends(LaneSpec(id=1, seats=1, pool="enterprise", own=False, lend=True))
+    assert not lends(LaneSpec(id=1, seats=1, pool="shared", own=True, lend=True))
