@@ -52,6 +52,8 @@ class Decider:
     """Every call that is known waits or has a seat; what is over is forgotten."""
 
     def __init__(self, scheduler: Scheduler, limits: Limits) -> None:
+        self.tells = True
+        """Whether grants say how the call's limits stand; who is in the same process asks for it with `passed`."""
         self.scheduler = scheduler
         self.limits = limits
         self.revision = -1
@@ -88,7 +90,14 @@ class Decider:
         if call.due is not None or call.parked:
             return [Standing(ask.ticket, 0, outcome.delay)]
         answers = self._arrive(call, now)
-        return answers if any(answer.ticket == ask.ticket for answer in answers) else [*answers, *self._standing(call)]
+        if call.seated or any(answer.ticket == ask.ticket for answer in answers):
+            return answers
+        return [*answers, *self._standing(call)]
+
+    def passed(self, ticket: int) -> Passed | None:
+        """What a call was counted in; None for one that is not known, or was let in by another arbiter."""
+        call = self._calls.get(ticket)
+        return None if call is None else call.passed
 
     def begin(self, ticket: int, serial: int, now: Instant) -> list[Answer]:
         """From here on the seat cannot be taken away; nothing if it has been, see `has`."""
@@ -150,8 +159,13 @@ class Decider:
     @property
     def next_wake(self) -> Instant | None:
         """When `wake` has something to do; None: nothing before something else happens."""
-        moments = (self._timers[0][0] if self._timers else None, self.scheduler.next_wake, self.limits.next_wake)
-        return min((moment for moment in moments if moment is not None), default=None)
+        soonest = self.scheduler.next_wake
+        change = self.limits.next_wake
+        if change is not None and (soonest is None or change < soonest):
+            soonest = change
+        if self._timers and (soonest is None or self._timers[0][0] < soonest):
+            soonest = self._timers[0][0]
+        return soonest
 
     def wake(self, now: Instant) -> list[Answer]:
         answers = self._unpark(self.limits.wake(now), now)
@@ -224,7 +238,7 @@ class Decider:
                 call.seated = True
                 call.serial += 1
                 seat = decision.lane, decision.pool, decision.waited, decision.preemptible
-                answers.append(Granted(decision.ticket, call.serial, *seat, call.readings))
+                answers.append(Granted(decision.ticket, call.serial, *seat, call.readings if self.tells else ()))
             elif isinstance(decision, Refusal):
                 call = self._calls.pop(decision.ticket)
                 readings = call.readings

@@ -12,7 +12,7 @@ from typing import Protocol
 from puyun.arbiter.message import AcquireAsk, Answer, Granted, Preempted, Refused, Standing
 from puyun.arbiter.refusal import error_for
 from puyun.kit.clock import Instant
-from puyun.limits.ask import Reading
+from puyun.limits.ask import Passed, Reading
 from puyun.scheduler.claim import Signal, Spent
 
 
@@ -45,6 +45,7 @@ class Lease:
         "lane",
         "on_preempted",
         "over",
+        "passed",
         "pool",
         "preemptible",
         "readings",
@@ -67,6 +68,8 @@ class Lease:
         self.begun = False
         self.over = False
         self.readings: tuple[Reading, ...] = ()
+        self.passed: Passed | None = None
+        """What it was counted in, where that is in this process; there are no readings then."""
         self.standing: Standing | None = None
         """Where it stood in its queue when the arbiter last said so; None if it never had to wait."""
         self.on_preempted: Callable[[], None] | None = None

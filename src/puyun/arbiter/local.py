@@ -18,6 +18,7 @@ class Local:
 
     def __init__(self, decider: Decider, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
         self._decider = decider
+        decider.tells = False
         self._clock = clock
         self._leases: dict[int, Lease] = {}
         self._alarm = Alarm(loop, clock, self._wake)
@@ -26,6 +27,7 @@ class Local:
         now = self._clock.now()
         lease = self._leases[ask.ticket] = Lease(self, ask, now)
         self._deliver(self._decider.acquire(ask, now), now)
+        lease.passed = self._decider.passed(ask.ticket)
         return lease
 
     def observe(self, lane: int, facts: Facts) -> None:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from puyun.arbiter.lease import Lease
 from puyun.kit.errors import PuyunError
-from puyun.limits.lines import openai_lines
+from puyun.limits.lines import lines_of, openai_lines
 from puyun.protocol import openai
 
 STATUS_LINE: dict[int, bytes] = {
@@ -48,7 +48,7 @@ def lowered(max_tokens: int | None) -> bytes:
 
 def limits_lines(lease: Lease) -> bytes:
     """How the call's limits stand, and where it stood in its queue if it had to wait."""
-    lines = openai_lines(lease.readings)
+    lines = openai_lines(lease.readings) if lease.passed is None else lines_of(lease.passed)
     if lease.standing is not None:
         lines += _QUEUED % (lease.standing.position, lease.standing.wait // 1000)
     return lines

@@ -57,9 +57,15 @@ class Standing(Protocol):
 
     def reading(self, now: Instant, /) -> Reading: ...
 
+    def state(self, now: Instant, /) -> tuple[int, int]:
+        """`remaining` and `reset` of its reading."""
+        ...
+
 
 class Counted(Protocol):
     """What a call was counted in."""
+
+    shape: object
 
     def cells(self) -> Iterable[Standing]: ...
 

@@ -71,6 +71,13 @@ class Rate:
         """As good as new."""
         return self.tat <= now * self.amount
 
+    def state(self, now: Instant) -> tuple[int, int]:
+        """`remaining` and `reset` of its reading, for those who need no more."""
+        backlog = self.tat - now * self.amount
+        if backlog <= 0:
+            return self.capacity // self.window, 0
+        return max(self.capacity - backlog, 0) // self.window, -(-backlog // self.amount) if self.amount else 0
+
     def reading(self, now: Instant) -> Reading:
         backlog = max(self.tat - now * self.amount, 0)
         window, amount, left = self.window, self.amount, self.capacity - backlog
@@ -100,6 +107,10 @@ class Count:
 
     def idle(self, _now: Instant) -> bool:
         return self.value == 0
+
+    def state(self, _now: Instant) -> tuple[int, int]:
+        """As of a rate."""
+        return max(self.amount - self.value, 0), 0
 
     def reading(self, _now: Instant) -> Reading:
         amount, used = self.amount, self.value

@@ -27,7 +27,7 @@ Caller: TypeAlias = tuple[int, int, int, Tier | None, str | None]
 class Vector:
     """The cells a kind of call counts in."""
 
-    __slots__ = ("flights", "open", "queues", "rates", "recent")
+    __slots__ = ("flights", "open", "queues", "rates", "recent", "shape")
 
     def __init__(self, cells: Iterable[Rate | Count]) -> None:
         held = tuple(cells)
@@ -37,6 +37,8 @@ class Vector:
         self.queues = tuple(count for count in counts if count.rule.metric is Metric.QUEUED)
         self.open = 0
         """Calls that count in it."""
+        self.shape: object = None
+        """What `lines` keeps of it."""
         self.recent = True
 
     def cells(self) -> Iterator[Rate | Count]:

@@ -1,10 +1,11 @@
 """Readings as header lines of HTTP, for every answer: what is the same from call to call is put together once."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from puyun.kit.clock import SECOND
 from puyun.limits import headers
-from puyun.limits.ask import Reading
+from puyun.limits.ask import Passed, Reading
 from puyun.limits.rule import REQUESTS, Metric
 
 SHAPES_MAX = 4_096
@@ -12,38 +13,71 @@ SHAPES_MAX = 4_096
 
 _KIND = b"x-ratelimit-limit-%(kind)b: %%d\r\nx-ratelimit-remaining-%(kind)b: %%d\r\nx-ratelimit-reset-%(kind)b: %%b\r\n"
 
-_Shape = tuple[bytes, tuple[tuple[int, ...], ...], tuple[tuple[int, bool], ...]]
-"""Text with gaps; by kind, the readings of which the tightest is told; and those of the draft, each with or without `t`."""
+
+class _Shape(NamedTuple):
+    text: bytes
+    """With gaps."""
+    kinds: tuple[tuple[int, ...], ...]
+    """For requests and for tokens: the limits of which the tightest is told."""
+    states: tuple[tuple[int, bool], ...]
+    """Those of the draft, each with or without `t`."""
+    fixed: tuple[tuple[int, int], ...]
+    """Limit and burst of each."""
+
+
+_SHORT = 999_000
+"""Microseconds that are told in milliseconds."""
+
+_State = tuple[int, int]
+"""`remaining` and `reset` of a limit."""
 
 _shapes: dict[tuple[object, ...], _Shape] = {}
+
+
+def lines_of(passed: Passed) -> bytes:
+    """Of a call that was let in here: what does not change is kept with what it was counted in."""
+    vector, now = passed.vector, passed.now
+    shape = vector.shape
+    if not isinstance(shape, _Shape):
+        shape = vector.shape = _shape(passed.readings)
+    return _filled(shape, [cell.state(now) for cell in vector.cells()])
 
 
 def openai_lines(readings: Sequence[Reading]) -> bytes:
     """`x-ratelimit-…`, `ratelimit` and `ratelimit-policy`; nothing where there are no limits."""
     if not readings:
         return b""
-    key = tuple([part for each in readings for part in (each.metric, each.scope, each.limit)])
+    key = tuple([part for each in readings for part in (each.metric, each.scope, each.limit, each.burst)])
     shape = _shapes.get(key)
     if shape is None:
         if len(_shapes) >= SHAPES_MAX:
             _shapes.clear()
         shape = _shapes[key] = _shape(readings)
-    text, kinds, states = shape
+    return _filled(shape, [(each.remaining, each.reset) for each in readings])
+
+
+def _filled(shape: _Shape, states: list[_State]) -> bytes:
     values: list[object] = []
-    for places in kinds:
-        found = readings[places[0]]
+    fixed = shape.fixed
+    for places in shape.kinds:
+        found = places[0]
         for place in places[1:]:
-            other = readings[place]
-            if other.remaining * (found.burst or 1) < found.remaining * (other.burst or 1):
-                found = other
-        milliseconds = -(-found.reset // 1000)
-        reset = b"%dms" % milliseconds if 0 < milliseconds < 1000 else headers.duration(found.reset).encode()
-        values += (found.limit, found.remaining, reset)
-    for place, timed in states:
-        values.append(readings[place].remaining)
+            if states[place][0] * (fixed[found][1] or 1) < states[found][0] * (fixed[place][1] or 1):
+                found = place
+        remaining, reset = states[found]
+        if not reset:
+            told = b"0s"
+        elif reset <= _SHORT:
+            told = b"%dms" % -(-reset // 1000)
+        else:
+            told = headers.duration(reset).encode()
+        values += (fixed[found][0], remaining, told)
+    for place, timed in shape.states:
+        remaining, reset = states[place]
+        values.append(remaining)
         if timed:
-            values.append(-(-readings[place].reset // SECOND))
-    return text % tuple(values)
+            values.append(-(-reset // SECOND))
+    return shape.text % tuple(values)
 
 
 def _shape(readings: Sequence[Reading]) -> _Shape:
@@ -61,4 +95,4 @@ def _shape(readings: Sequence[Reading]) -> _Shape:
         gaps = [f"{name};r=%d{';t=%d' if timed else ''}" for name, (_, timed) in zip(names, states, strict=True)]
         policy = told["ratelimit-policy"].replace("%", "%%")
         text += f"ratelimit-policy: {policy}\r\nratelimit: {', '.join(gaps)}\r\n".encode("latin-1")
-    return text, tuple(kinds), tuple(states)
+    return _Shape(text, tuple(kinds), tuple(states), tuple((each.limit, each.burst) for each in readings))

@@ -3,10 +3,13 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from puyun.kit.clock import DAY, MINUTE
+from puyun.catalog.model import Tier
+from puyun.kit.clock import DAY, MINUTE, Instant
 from puyun.limits import headers, lines
-from puyun.limits.ask import Reading
-from puyun.limits.rule import AT_A_TIME, WINDOWS, Metric, Scope
+from puyun.limits.ask import Ask, Passed, Reading
+from puyun.limits.limits import Limits
+from puyun.limits.policy import Policy
+from puyun.limits.rule import AT_A_TIME, WINDOWS, Metric, Rule, Scope
 
 
 @st.composite
@@ -43,3 +46,25 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         rpm = Reading(Metric.RPM, Scope.TIER, limit, limit, 0, limit, 0, MINUTE)
         assert lines.openai_lines([rpm]) == plain([rpm])
         assert len(lines._shapes) <= 3
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300), st.integers(0, MINUTE)), min_size=1, max_size=8))
+def test_lines_of_a_call_that_was_let_in_are_those_of_its_readings(calls: list[tuple[int, int, int]]) -> None:
+    rules = [
+        Rule(scope=Scope.ORGANIZATION, metric=metric, amount=amount, org=7, id=number)
+        for number, (metric, amount) in enumerate(
+            {Metric.RPM: 60, Metric.ITPM: 900, Metric.OTPM: 600, Metric.TPD: 10**6, Metric.IN_FLIGHT: 5}.items(), 1
+        )
+    ]
+    limits, now = Limits(Policy(rules, {1: "m"}, defaults=())), Instant(DAY)
+    for ticket, (asked, answer, pause) in enumerate(calls):
+        now = Instant(now + pause)
+        passed = limits.check(Ask(ticket, 7, 3, 1, Tier.FLEX, asked, answer), now)
+        if isinstance(passed, Passed):
+            assert lines.lines_of(passed) == lines.openai_lines(passed.readings) == plain(list(passed.readings))
+
+
+def test_without_limits_there_are_no_lines() -> None:
+    passed = Limits(Policy(defaults=())).check(Ask(1, 7, 3, 1, Tier.FLEX, 5, 5), Instant(DAY))
+    assert isinstance(passed, Passed)
+    assert lines.lines_of(passed) == lines.openai_lines(()) == b""
