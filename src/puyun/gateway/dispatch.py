@@ -60,6 +60,7 @@ class Attempt:
         return bool(self._lease.lane) and self._lease.serial == self._serial
 
     def release(self, pool: Pool) -> None:
+        self._lease.on_preempted = None
         if isinstance(self.answer, Connection):
             pool.release(self.target, self.answer)
         self.answer = None
