@@ -96,6 +96,67 @@ PLAYS = {
         0 enterprise 5 | grant 5 at 1
         0 enterprise 6 | preempted 2, grant 6 at 1
     """,
+    "what is kept back is counted over all lanes of a pool": """
+        lane 1 enterprise seats=1 own lend
+        lane 2 enterprise seats=3 own lend
+        0 test 1                    | grant 1 at 1
+        0 test 2                    | grant 2 at 2
+        0 test 3                    | -
+        1 end 1 overloaded after=10 | grant 3 at 2
+    """,
+    "lending stops until what preemption wasted is made up for": """
+        lane 1 enterprise seats=4 own lend
+        0 test 1        | grant 1 at 1
+        20 enterprise 2 | grant 2 at 1
+        20 enterprise 3 | grant 3 at 1
+        20 enterprise 4 | grant 4 at 1
+        20 enterprise 5 | preempted 1, grant 5 at 1
+        21 end 2        | -
+        21 end 3        | -
+        21 end 4        | -
+        60 wake         | grant 1 at 1
+    """,
+    "an organization's own seats are its own, and Enterprise's first": """
+        lane 1 dedicated:7 seats=1
+        lane 2 shared seats=1
+        0 enterprise 1 by 7 | grant 1 at 1
+        0 enterprise 2 by 8 | grant 2 at 2
+        0 flex 3 by 7       | -
+        0 enterprise 4 by 7 | -
+        0 enterprise 5 by 8 | -
+        1 end 1             | grant 4 at 1
+        2 end 4             | grant 3 at 1
+        3 end 2             | grant 5 at 2
+    """,
+    "models that share a lane take turns": """
+        lane 1 shared seats=1
+        0 flex 1 model=1 | grant 1 at 1
+        0 flex 2 model=1 | -
+        0 flex 3 model=1 | -
+        0 flex 4 model=2 by 2 | -
+        0 flex 5 model=2 by 2 | -
+        1 end 1 | grant 4 at 1
+        2 end 4 | grant 2 at 1
+        3 end 2 | grant 5 at 1
+        4 end 5 | grant 3 at 1
+    """,
+    "a broken lane is tried with Test's call first": """
+        lane 1 shared seats=6
+        0 test 1 | grant 1 at 1
+        0 test 2 | grant 2 at 1
+        0 test 3 | grant 3 at 1
+        0 test 4 | grant 4 at 1
+        0 test 5 | grant 5 at 1
+        0 end 1 failed | -
+        0 end 2 failed | -
+        0 end 3 failed | -
+        0 end 4 failed | -
+        0 end 5 failed | -
+        0.1 enterprise 6 | -
+        0.1 test 7 | -
+        2 wake | grant 7 at 1
+        3 end 7 | grant 6 at 1
+    """,
     "organizations take turns by what they were served": """
         lane 1 shared seats=1
         0 flex 1 by 1 input=4000 | grant 1 at 1
