@@ -128,14 +128,14 @@ PLAYS = {
         2 end 4             | grant 3 at 1
         3 end 2             | grant 5 at 2
     """,
-    "models that share a lane take turns": """
+    "models that share a lane take turns, whatever one had alone": """
         lane 1 shared seats=1
-        0 flex 1 model=1 | grant 1 at 1
+        0 flex 1 model=1 input=10000 | grant 1 at 1
         0 flex 2 model=1 | -
         0 flex 3 model=1 | -
         0 flex 4 model=2 by 2 | -
         0 flex 5 model=2 by 2 | -
-        1 end 1 | grant 4 at 1
+        1 end 1 fresh=10000 output=50 | grant 4 at 1
         2 end 4 | grant 2 at 1
         3 end 2 | grant 5 at 1
         4 end 5 | grant 3 at 1
