@@ -38,6 +38,7 @@ DOMAINS = (
     "metering",
     "planning",
     "pricing",
+    "scheduler",
     "service",
 )
 
