@@ -4,6 +4,7 @@ Each step runs many times in a row, so its code and data are warm; in a real cal
 to three times as much. The table shows where to look, not what a call adds up to. CPU time, best of five.
 """
 
+import asyncio
 import os
 import tempfile
 import time
@@ -16,30 +17,44 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from puyun.arbiter.decider import Decider
+from puyun.arbiter.lease import Lease
+from puyun.arbiter.local import Local
+from puyun.arbiter.message import Configuration
 from puyun.catalog.model import TIERS, Deployment, Dialect, Kind, Model, Provider, Tier
 from puyun.catalog.snapshot import Candidate, Key, SoldModel
 from puyun.egress.target import target_of
 from puyun.gateway import admit as admission
-from puyun.gateway.finish import PaidOutcome, _record
+from puyun.gateway.admit import Admission
+from puyun.gateway.dispatch import Dispatcher
+from puyun.gateway.finish import PaidOutcome, _learn, _record
 from puyun.gateway.front import Exchange
 from puyun.gateway.running import Call
-from puyun.gateway.wording import answer_head
+from puyun.gateway.upstream import Pool
+from puyun.gateway.wording import answer_head, limits_lines
 from puyun.identity.keys import fingerprint
 from puyun.kit.clock import Instant
 from puyun.kit.ids import CallSequence
 from puyun.kit.money import format_amount
 from puyun.ledger.command import Hold
 from puyun.ledger.hold import Status
+from puyun.limits.limits import Limits
+from puyun.limits.policy import Policy
+from puyun.limits.rule import Metric, Rule, Scope
+from puyun.metering.experience import Experience
 from puyun.metering.record import UsageRecord
 from puyun.metering.shapes.openai import reader_at
 from puyun.pricing.pricebook import PriceBook, PriceRow
 from puyun.pricing.rate import rate
 from puyun.protocol import openai
+from puyun.scheduler.claim import OK, Spent
+from puyun.scheduler.lane import LaneSpec
+from puyun.scheduler.scheduler import Scheduler
 from puyun.storage.engine import open_engine, writing
 from puyun.storage.ledger.sqlite import SqliteLedger
 from puyun.storage.migrate import upgrade
 from puyun.storage.snapshots import Snapshot
-from puyun.system.clock import SystemClock
+from puyun.system.clock import SteadyClock, SystemClock
 
 SECRET = "sk-puyun-" + "x" * 38
 ORG = 77
@@ -85,6 +100,22 @@ def world() -> tuple[Snapshot, dict[bytes, Key], Candidate]:
     )
 
 
+SPENT = Spent(fresh=190, output=130)
+
+
+def local_arbiter(lane: int) -> Local:
+    """With a free seat at one deployment, and four limits that are never reached."""
+    amounts = {Metric.RPM: 10**9, Metric.ITPM: 10**12, Metric.OTPM: 10**12, Metric.IN_FLIGHT: 10**5}
+    rules = [
+        Rule(scope=Scope.ORGANIZATION, metric=metric, amount=amount, org=ORG, id=number)
+        for number, (metric, amount) in enumerate(amounts.items(), 1)
+    ]
+    loop = cast("asyncio.AbstractEventLoop", SimpleNamespace(call_later=lambda *_: None))
+    arbiter = Local(Decider(Scheduler(), Limits(Policy())), SteadyClock(), loop)
+    arbiter.configure(Configuration(1, (LaneSpec(id=lane, seats=10**6),), tuple(rules), {3: "mock"}))
+    return arbiter
+
+
 def pure_steps() -> list[Step]:
     """The steps of a whole answer between the sockets."""
     snapshot, keys, candidate = world()
@@ -96,8 +127,29 @@ def pure_steps() -> list[Step]:
     ]
     asked = SimpleNamespace(headers=headers, endpoint=openai.ENDPOINTS[0], body=REQUEST, peer="", disconnected=False)
     exchange = cast("Exchange", asked)
-    admitted = admission.admit(exchange, keys, snapshot, clock.now(), ())
-    call = Call(admitted, exchange, sequence.next(clock.now()), 1.0)
+    experience = Experience()
+
+    def admit() -> Admission:
+        return admission.admit(exchange, keys, snapshot, Instant(1), (), experience=experience)
+
+    admitted = admit()
+    arbiter = local_arbiter(candidate.id)
+    dispatcher = Dispatcher(arbiter, cast("Pool", None), first_byte=1, idle=1, comment=1)
+    dispatcher.targets = {candidate.id: target_of(candidate)}
+
+    def ask() -> Lease:
+        return dispatcher.acquire(admitted, sequence.next(clock.now()), "127.0.0.1", experience)
+
+    def seat() -> None:
+        lease = ask()
+        arbiter.begin(lease)
+        lease.end(SPENT, OK)
+
+    def begun() -> Call:
+        return Call(admitted, exchange, sequence.next(clock.now()), 1.0, lease=held, experience=experience)
+
+    held = ask()
+    call = begun()
     target, reading, names = target_of(candidate), reader_at("api.openai.com")(USAGE), openai.rename("mock", "mock")
     paid = PaidOutcome(Status.COMPLETED, reading)
     head: dict[str, Any] = {
@@ -108,11 +160,10 @@ def pure_steps() -> list[Step]:
         "timing": (0.1, 2.0, 3.0),
     }
     return [
-        (
-            "admit: key, body, tier, price, bound, hold",
-            lambda: admission.admit(exchange, keys, snapshot, Instant(1), ()),
-        ),
-        ("the call and its ids", lambda: Call(admitted, exchange, sequence.next(clock.now()), 1.0)),
+        ("admit: key, body, tier, price, bound, hold", admit),
+        ("limits and a seat, begun and given back", seat),
+        ("limits as header lines", lambda: limits_lines(held)),
+        ("the call and its ids", begun),
         ("body for the provider", lambda: call.body_for(target)),
         ("answer taken apart", lambda: openai.take_apart(ANSWER)),
         (
@@ -121,6 +172,7 @@ def pure_steps() -> list[Step]:
         ),
         ("rated", lambda: rate(reading.usage, admitted.rates)),
         ("usage record", lambda: _record(call, paid)),
+        ("learned from", lambda: _learn(call, paid)),
         ("answer put together", lambda: openai.put_together(openai.take_apart(ANSWER), Tier.FLEX, "0.1", names)),
         ("head of the answer", lambda: answer_head(**head)),
         ("amount as text", lambda: format_amount(8_755_000)),

@@ -47,7 +47,10 @@ _LINE_OF_CODE = 48
 def script_of(text: bytes) -> Script:
     """Which kind of script JSON text is in, judged by its bytes alone; looks at each byte at most twice."""
     if text.isascii():
-        return Script.CODE if text.count(rb"\n") * _LINE_OF_CODE > len(text) else Script.LATIN
+        lines = text.count(b"\\")  # one byte is counted much faster than two; most texts have none
+        if lines * _LINE_OF_CODE > len(text):
+            lines = text.count(rb"\n")
+        return Script.CODE if lines * _LINE_OF_CODE > len(text) else Script.LATIN
     foreign = text.translate(None, _ASCII)
     if len(foreign) * 8 < len(text):
         return Script.LATIN

@@ -43,9 +43,6 @@ NAMES_MAX = 4_096
 _NAME = re.compile(rb'"(url|image_url|data|file_data|type|file_uri|fileUri|file_id)"\s*+:\s*+')
 """Begins with a quote, so that the search leaps from quote to quote."""
 
-_HINTS = (b'url"', b'data"', b'"type"', b"file_", b'fileUri"')
-"""None of the names is in a body that has none of these; most have none, and that is soon known."""
-
 _INLINE = frozenset({b"url", b"image_url", b"data", b"file_data"})
 _BASE64 = re.compile(rb'"(?:data:[^",;]{0,100}+;base64,)?+([A-Za-z0-9+/=\\]{16,}+)"')
 
@@ -61,11 +58,6 @@ _ELSEWHERE = {
 
 def attachments_of(body: bytes) -> tuple[int, Attachments]:
     """Bytes of the body that are text, and what it carries beside."""
-    for hint in _HINTS:
-        if hint in body:
-            break
-    else:
-        return len(body), NO_ATTACHMENTS
     text, milliseconds, pages = len(body), 0, 0
     images: list[image.Size | None] = []
     for match in islice(_NAME.finditer(body), NAMES_MAX):
