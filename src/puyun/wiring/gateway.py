@@ -83,25 +83,24 @@ class Place(Protocol):
 
 def run(process: "Gateway") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _already_stopping)
+        signal.signal(number, process.told_to_stop)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(process.run())
 
 
-def _already_stopping(_number: int, _frame: FrameType | None) -> None:
-    """uvicorn raises the signal again once it has stopped; by then there is nothing left to do."""
-
-
 class _Server(uvicorn.Server):
-    """uvicorn, with a word when it listens."""
+    """uvicorn, with a word when it listens, unless it was told to stop before."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[int], None]) -> None:
+    def __init__(self, config: uvicorn.Config, started: Callable[[int], None], stopped: Callable[[], bool]) -> None:
         super().__init__(config)
         self._told = started
+        self._stopped = stopped
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
+        if self._stopped():
+            self.should_exit = True
+        elif self.started:
             self._told(self.servers[0].sockets[0].getsockname()[1])
 
 
@@ -121,11 +120,16 @@ class Gateway:
         self._clock = clock
         self._demo = demo
         self._place = place
+        self._stopped = False
         database = settings.database_place
         self._owner = take_owner(database, settings.data / "owners", clock)
         crash.reached("owner-registered")
         self._store = open_store(database, clock, self._owner.id)
         self._sequence = CallSequence(self._owner.slot)
+
+    def told_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        """A signal that comes before uvicorn listens to them, or after: it raises those again that it was stopped by."""
+        self._stopped = True
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -240,7 +244,7 @@ class Gateway:
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=int(settings.server.shutdown_seconds),
         )
-        server = _Server(config, self._place.started)
+        server = _Server(config, self._place.started, lambda: self._stopped)
         return server
 
 
