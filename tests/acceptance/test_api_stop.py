@@ -1,9 +1,12 @@
 """A server that is told to stop: what runs is finished and paid, what is new is refused, nothing is left behind."""
 
+import os
 import signal
+from pathlib import Path
 
 import pytest
 from stage.bill import charge, nano
+from stage.child import Child
 from stage.dialogue import post
 from stage.platform import Platform
 from stage.waiting import until
@@ -77,3 +80,15 @@ def test_a_stop_has_a_limit(own_platform: Platform, model: str) -> None:
     assert own_platform.settled_wallet(account).paid == nano("10.00")
     [record] = own_platform.records(account)
     assert record["charge"] == 0
+
+
+@pytest.mark.parametrize("moment", ["owner-registered", "listening"])
+def test_a_stop_that_comes_while_a_server_starts_is_not_lost(tmp_path: Path, moment: str) -> None:
+    arguments = ["-m", "puyun", "serve", "--data", str(tmp_path / "data"), "--port", "0", "--no-demo"]
+    server = Child("starting", arguments, folder=tmp_path, env=dict(os.environ))
+    if moment == "listening":
+        server.wait_for("is ready on")
+    else:
+        until(lambda: any((tmp_path / "data" / "owners").glob("*")), "the server to have a slot")
+    server.signal(signal.SIGTERM)
+    assert server.wait() in {0, -signal.SIGTERM}

@@ -47,7 +47,7 @@ def test_a_refusal_is_passed_on_without_secrets(
     [
         # The upstream does not know the operator: no fault of this customer, whose own key is good.
         ("mock-status-401", 502, "upstream_error"),
-        ("mock-status-429", 503, "capacity_unavailable"),
+        ("mock-limited", 503, "capacity_unavailable"),
         ("mock-status-500", 502, "upstream_error"),
         ("mock-status-302", 502, "upstream_error"),
         ("mock-die-before", 502, "upstream_error"),
@@ -58,6 +58,7 @@ def test_a_refusal_is_passed_on_without_secrets(
 def test_a_failure_before_the_first_byte(
     platform: Platform, account: Account, model: str, status: int, code: str, stream: bool
 ) -> None:
+    model += ("-stream" if stream else "-whole") if model == "mock-limited" else ""
     with platform.client(account) as client, pytest.raises(openai.APIStatusError) as caught:
         client.chat.completions.create(model=model, messages=SAYS, stream=stream)
     error = caught.value
@@ -70,7 +71,7 @@ def test_a_failure_before_the_first_byte(
 
 def test_the_test_tier_promises_no_capacity(platform: Platform, account: Account) -> None:
     with platform.client(account) as client, pytest.raises(openai.RateLimitError) as caught:
-        client.chat.completions.create(model="mock-status-429", messages=SAYS, extra_body={"service_tier": "test"})
+        client.chat.completions.create(model="mock-limited-test", messages=SAYS, extra_body={"service_tier": "test"})
     assert caught.value.code == "capacity_unavailable"
     assert caught.value.response.headers["retry-after"] == "7", "as the upstream said"
     assert caught.value.response.headers["retry-after-ms"] == "7000"

@@ -52,11 +52,16 @@ def parent() -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
             process.terminate()
 
 
+def headers(key: str) -> dict[str, str]:
+    """Each request on a connection of its own: the engine closes idle ones whenever it likes."""
+    return {"authorization": f"Bearer {key}", "connection": "close"}
+
+
 @pytest.fixture(scope="module")
 def model() -> Iterator[httpx2.Client]:
     with (
         parent() as (_, told),
-        httpx2.Client(base_url=told["url"], headers={"authorization": f"Bearer {told['key']}"}, timeout=120) as client,
+        httpx2.Client(base_url=told["url"], headers=headers(told["key"]), timeout=120) as client,
     ):
         yield client
 

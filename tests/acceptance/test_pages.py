@@ -117,6 +117,8 @@ def test_filters_and_sorting_change_the_list_and_the_address(visit):
         page.wait_for_url("**kind=embedding*")
         assert window.models() == [EMBEDDING.name]
         page.get_by_label("Kind").select_option("")
+        page.wait_for_url(lambda url: "kind=embedding" not in url)
+        page.wait_for_selector(f'[data-model="{CHAT.name}"]')
         page.locator(".segments label", has_text="Enterprise").click()
         page.wait_for_url("**tier=enterprise*")
         page.wait_for_selector('[data-tier="flex"]', state="detached")

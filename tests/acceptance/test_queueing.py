@@ -65,7 +65,7 @@ def test_a_stream_that_waits_is_told_so_and_then_served(platform: Platform, acco
 def test_a_stream_that_was_told_to_wait_hears_of_its_end_in_an_event(platform: Platform, account: Account) -> None:
     with taken(platform, account, "mock-one-seat"), platform.dialogue() as second:
         body = ask(account, "mock-one-seat", "second", stream=True)
-        second.send(post("/v1/chat/completions", body, account.key, "X-Max-Wait: 1"))
+        second.send(post("/v1/chat/completions", body, account.key, "X-Max-Wait: 4"))
         answer = second.answer()
         assert answer.status == 200
         assert answer.body.startswith(b": queued\n\n")

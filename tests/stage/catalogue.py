@@ -72,6 +72,9 @@ ONE_SEAT = "mock-one-seat"
 OWN_SEAT = "mock-own-seat"
 """The same on an engine of ours, whose calls may be broken off."""
 
+LIMITED = ("mock-limited-whole", "mock-limited-stream", "mock-limited-test")
+"""At their limit. A lane that said so is left alone for a while, so each is for one test."""
+
 PRESSED = "mock-pressed"
 """Its first deployment always has too much to do, its second answers."""
 
@@ -102,6 +105,9 @@ def catalogue(base_url: str) -> str:
     parts += [_model(FAILOVER, "chat", "mock-status-500", "mock-die-before", "mock")]
     parts += [_deployment(ONE_SEAT, "mock-gate", seats=1), _model(ONE_SEAT, "chat", ONE_SEAT)]
     parts += [_deployment(OWN_SEAT, "mock-gate", seats=1), "own = true", _model(OWN_SEAT, "chat", OWN_SEAT)]
+    for name in LIMITED:
+        parts += [_deployment(name, "mock-status-429"), _model(name, "chat", name)]
+        parts += [_price(name, tier) for tier in TIERS]
     parts += [_deployment(PRESSED, "mock-status-429"), _model(PRESSED, "chat", PRESSED, "mock")]
     parts += [_deployment("mock-embedding", "mock"), _model("mock-embedding", "embedding", "mock-embedding")]
     parts += [f'[[prices]]\nmodel = "mock-embedding"\ntier = "{tier}"\ninput = "0.0005"\n' for tier in TIERS]
