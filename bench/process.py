@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 READY_WITHIN = 90.0  # seconds; a peer imports for a while
@@ -38,6 +39,12 @@ class Process:
     @property
     def ended(self) -> bool:
         return self._popen.poll() is not None
+
+    def wait(self) -> None:
+        """Until it has ended by itself, within STOP_WITHIN seconds; else it is stopped."""
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(STOP_WITHIN)
+        self.stop()
 
     def stop(self) -> None:
         for number in (signal.SIGTERM, signal.SIGKILL):

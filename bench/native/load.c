@@ -1,10 +1,11 @@
 /* A load generator for one server on loopback: closed loop (as many calls at once as connections) or open loop.
  *
- *   load --port N --request FILE [--connections N] [--seconds S] [--calls N] [--rate R] [--stream] [--drain S]
+ *   load --port N --request FILE [--connections N] [--seconds S] [--calls N] [--rate R] [--stream] [--refusals] [--drain S]
  *
  * FILE holds one whole HTTP request, sent as it is. In the open loop (--rate) call n is due at start + n/rate whether
  * or not earlier calls came back, and its latency counts from then: a stalled server is not spared the calls it kept
- * waiting. A call counts when it came back whole with status 200 (a stream: with [DONE]). Prints one JSON object.
+ * waiting. A call counts when it came back whole with status 200 (a stream: with [DONE]). After too many others it gives
+ * up, unless --refusals says that they are to be expected. Prints one JSON object.
  */
 #include "answer.h"
 #include "loopback.h"
@@ -23,7 +24,7 @@ struct conn {
   struct answer answer;
 };
 
-static struct { int port, connections, stream; double seconds, rate, drain; long calls; const char *request; } asked = {
+static struct { int port, connections, stream, refusals; double seconds, rate, drain; long calls; const char *request; } asked = {
   .connections = 1, .seconds = 10, .drain = 30, .calls = MOST_CALLS};
 static char *request;
 static size_t request_size;
@@ -40,6 +41,7 @@ static void read_options(int count, char **arguments) {
   for (int i = 1; i < count; i++) {
     const char *name = arguments[i];
     if (!strcmp(name, "--stream")) { asked.stream = 1; continue; }
+    if (!strcmp(name, "--refusals")) { asked.refusals = 1; continue; }
     const char *value = i + 1 < count ? arguments[++i] : "";
     if (!strcmp(name, "--port")) asked.port = (int)bounded(name, value, 1, 65535);
     else if (!strcmp(name, "--request")) asked.request = value;
@@ -50,7 +52,7 @@ static void read_options(int count, char **arguments) {
     else if (!strcmp(name, "--drain")) asked.drain = bounded(name, value, 0, 600);
     else die("unknown option %s", name);
   }
-  if (!asked.port || !asked.request) die("usage: load --port N --request FILE [--connections N] [--seconds S] [--calls N] [--rate R] [--stream] [--drain S]");
+  if (!asked.port || !asked.request) die("usage: load --port N --request FILE [--connections N] [--seconds S] [--calls N] [--rate R] [--stream] [--refusals] [--drain S]");
 }
 
 static void read_request(void) {
@@ -74,6 +76,12 @@ static void hang_up(struct conn *c) {
   c->fd = -1;
 }
 
+static void rest(struct conn *c) {
+  c->busy = 0;
+  in_flight--;
+  idle[idle_count++] = c;
+}
+
 static void finish(struct conn *c, long *error) {
   if (error) { ++*error; ++errors; }
   else {
@@ -82,9 +90,7 @@ static void finish(struct conn *c, long *error) {
     bytes += c->answer.bytes;
   }
   if (error || c->answer.closes) hang_up(c);
-  c->busy = 0;
-  in_flight--;
-  idle[idle_count++] = c;
+  rest(c);
 }
 
 static void dial(struct conn *c) {
@@ -124,7 +130,13 @@ static void judge(struct conn *c) {
   if (a->bytes && c->sees_first) { c->sees_first = 0; firsts[firsts_count++] = microseconds(c->due, now_ns()); }
   if (a->reading == BROKEN) finish(c, &broken_errors);
   else if (a->reading == COMPLETE) {
-    if (a->status != 200) finish(c, &status_errors[a->status < STATUSES && a->status > 0 ? a->status : 0]);
+    long *status = &status_errors[a->status < STATUSES && a->status > 0 ? a->status : 0];
+    if (a->status != 200 && asked.refusals) {
+      ++*status;
+      if (a->closes) hang_up(c);
+      rest(c);
+    }
+    else if (a->status != 200) finish(c, status);
     else finish(c, asked.stream && !a->done ? &unfinished_errors : NULL);
   }
 }
