@@ -64,6 +64,7 @@ class Level:
         "_weight",
         "bound",
         "busy",
+        "cost",
         "drain",
         "model",
         "rank",
@@ -87,6 +88,8 @@ class Level:
         self.drain = Drain(rules.drain_window)
         self.seat_time = 0
         """Smoothed, µs."""
+        self.cost = 0
+        """Of a call, smoothed, in thousandths of a token-cost unit."""
         self._stamps = stamps
         self._idle: OrderedDict[int, Instant] = OrderedDict()
         self.clear()
@@ -155,7 +158,7 @@ class Level:
         elif not tab.running:
             self._idle.pop(org, None)
         start = self._start(route) if self.waiting else self.v
-        least = start - self.rules.credit * MILLI // tab.weight
+        least = start - self.rules.credit * self.cost // tab.weight
         tab.v = min(max(tab.v, least), start + self.rules.debt * MILLI)
         return tab
 
@@ -167,6 +170,7 @@ class Level:
     def charge(self, tab: Tab, cost: int) -> None:
         """A call of theirs was granted; `cost` is an estimate, in thousandths of a token-cost unit."""
         self.v = max(self.v, tab.v)
+        self.cost += (cost - self.cost) >> 4 if self.cost else cost
         tab.v += cost // tab.weight
         self.turn.v += cost
 

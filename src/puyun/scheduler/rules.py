@@ -38,9 +38,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
     debt: int = 1_000_000
     """Token-cost units an organization may be ahead of its tier: what it took beyond that while alone is forgotten."""
-    credit: int = 10_000
-    """Token-cost units an organization that comes anew may be behind those that wait: a few calls of who took less than
-    its share go before the next one of who floods."""
+    credit: int = 4
+    """Calls of usual cost by which an organization that comes anew may be behind those that wait: a few calls of who took
+    less than its share go before the next one of who floods; not so many that a flood itself could come by them."""
     idle: int = 10 * MINUTE
     """After this an organization's counter is forgotten."""
 
