@@ -96,8 +96,8 @@ class Cells:
                 yield Spot("ip", subject, 0, "", metric), rule
 
     def peek(self, place: Spot, rule: Rule) -> Rate | Count:
-        """The cell as it stands, or as it would begin; nothing is kept."""
-        return self._cells.get(place) or _new(rule)
+        """The cell as it stands, or as it would begin; a new one is not kept."""
+        return self._known(place, rule) or _new(rule)
 
     def rates(self) -> Iterator[tuple[Spot, Rate]]:
         """Every rate that is remembered."""
@@ -108,10 +108,15 @@ class Cells:
         self._cells.setdefault(place, rate)
 
     def _cell(self, place: Spot, rule: Rule) -> Rate | Count:
-        cell = self._cells.get(place)
+        cell = self._known(place, rule)
         if cell is None:
             cell = self._cells[place] = _new(rule)
-        elif isinstance(cell, Rate) and cell.rule != rule:
+        return cell
+
+    def _known(self, place: Spot, rule: Rule) -> Rate | Count | None:
+        """The cell, by the rule of today: a rate follows it from when it came into force."""
+        cell = self._cells.get(place)
+        if isinstance(cell, Rate) and cell.rule != rule:
             cell.follow(rule, self.since)
         return cell
 

@@ -395,6 +395,16 @@ DIALOGUES = {
         20 ask 2 out=1 | over organization otpm 390/60 331
         """,
     ),
+    "a view goes by the rules of today though nobody asked since": (
+        "org 7 otpm 600 burst 60",
+        """
+        0 ask 1 out=500 | passed
+        0 release 1 | -
+        10 rules org 7 otpm 1200 burst 60 | -
+        10 view | otpm 400+800
+        20 view | otpm 200+1000
+        """,
+    ),
     "open calls are counted where new rules want them": (
         "tier flex in_flight 2\ntier flex queued 5",
         """
