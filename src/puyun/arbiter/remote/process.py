@@ -6,11 +6,10 @@ import socket
 from collections.abc import Callable
 
 from puyun.arbiter.decider import Decider
+from puyun.arbiter.remote.kept import KeptLimits
 from puyun.arbiter.remote.memory import Memory
 from puyun.arbiter.remote.server import Desk
 from puyun.kit.clock import Clock
-from puyun.limits.limits import Limits
-from puyun.limits.policy import Policy
 from puyun.scheduler.scheduler import Scheduler
 
 HANG_SECONDS = 2
@@ -27,12 +26,10 @@ async def serve(
     """
     loop = asyncio.get_running_loop()
     before = memory.load()
-    limits = Limits(Policy())
-    if before.limits:
-        limits.restore(before.limits, clock.now())
     epoch = before.epoch + 1
-    memory.save(epoch, before.limits)
-    desk = Desk(Decider(Scheduler(), limits), clock, epoch=epoch, expected=workers if before.epoch else 0)
+    limits = KeptLimits(memory, epoch)
+    limits.recall(before, clock.now())
+    desk = Desk(Decider(Scheduler(), limits), clock, epoch=epoch, expected=workers if before.epoch else 0, kept=limits)
     stop = asyncio.Event()
 
     def told() -> None:
@@ -47,7 +44,6 @@ async def serve(
     try:
         while not stop.is_set():
             signal.alarm(HANG_SECONDS)
-            memory.save(epoch, limits.snapshot(clock.now()))
             try:
                 async with asyncio.timeout(TURN_SECONDS):
                     await stop.wait()

@@ -17,6 +17,7 @@ from puyun.arbiter.alarm import Alarm
 from puyun.arbiter.decider import Decider
 from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Preempted
 from puyun.arbiter.remote import wire
+from puyun.arbiter.remote.kept import KeptLimits
 from puyun.kit.clock import Clock, Instant
 
 HOLD_SECONDS = 2.0
@@ -83,11 +84,16 @@ class Peer(asyncio.Protocol):
 
 
 class Desk:
-    """Hears every worker, tells each what was decided. `expected`: workers to wait for; 0 after no arbiter's death."""
+    """Hears every worker, tells each what was decided. `expected`: workers to wait for; 0 after no arbiter's death. `kept`:
+    the decider's limits, if they are to outlive it.
+    """
 
-    def __init__(self, decider: Decider, clock: Clock, *, epoch: int, expected: int) -> None:
+    def __init__(
+        self, decider: Decider, clock: Clock, *, epoch: int, expected: int, kept: KeptLimits | None = None
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._decider = decider
+        self._kept = kept
         self._clock = clock
         self._loop = loop
         self._epoch = epoch
@@ -256,7 +262,10 @@ class Desk:
 
     # --- everything else -------------------------------------------------------------------------------------------
     def _configure(self, _peer: Peer, configuration: Configuration, now: Instant) -> None:
+        newer = configuration.revision > self._decider.revision
         self._route(self._decider.configure(configuration, now), now)
+        if newer and self._kept is not None:
+            self._kept.follow(configuration, now)
 
     def _observed(self, _peer: Peer, observed: wire.Observed, now: Instant) -> None:
         self._route(self._decider.observe(observed.lane, observed.facts, now), now)
@@ -297,6 +306,8 @@ class Desk:
                 self._route(self._decider.forfeit(answer.ticket, now), now)
 
     def _flush(self, now: Instant) -> None:
+        if self._kept is not None:
+            self._kept.flush(now)
         for peer in self._peers:
             peer.flush()
         self._alarm.follow(self._decider.next_wake, now)
