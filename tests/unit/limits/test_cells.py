@@ -20,8 +20,17 @@ def call(limits: Limits, org: int, second: float, *, ends: bool = True, ip: str 
 def test_who_is_gone_is_forgotten() -> None:
     limits = Limits(policy(BOOK))
     for org in range(1, 2001):
-        call(limits, org, org * 0.1)
-    assert len(limits._cells) < 250
+        call(limits, org, org)
+    assert len(limits._cells) < 500
+
+
+def test_callers_in_turn_do_not_push_one_another_out() -> None:
+    """A vector that is looked for and not there costs more than the decision."""
+    limits = Limits(policy(BOOK))
+    for _ in range(3):
+        for org in range(1, 500):
+            call(limits, org, 1)
+        assert len(limits._cells._vectors) == 499
 
 
 def test_open_calls_and_what_is_still_used_are_not_forgotten() -> None:
@@ -47,8 +56,8 @@ def test_who_is_gone_is_forgotten_under_new_rules_too() -> None:
     for org in range(1, 200):
         limits.release(org, at(1))
     for org in range(200, 800):
-        call(limits, org, org)
-    assert len(limits._cells) < 100
+        call(limits, org, org * 5)
+    assert len(limits._cells) < 150
 
 
 def test_addresses_without_end_are_bounded_though_none_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
