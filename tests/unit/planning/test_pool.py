@@ -1,7 +1,8 @@
 import pytest
 
 from puyun.kit.clock import SECOND
-from puyun.planning.pool import FLEX_WAIT, Capacity, Load, Plan, Promise, plan
+from puyun.planning.pool import FLEX_SHARE, FLEX_WAIT, Capacity, Load, Plan, Promise, plan
+from puyun.scheduler.rules import DEFAULTS
 
 LOAD = Load(per_minute=208.7, mean=4_600_000)
 """16 erlangs."""
@@ -54,3 +55,7 @@ def test_p4_flex_keeps_what_it_was_promised(per_minute: int, share: float, says:
     else:
         assert found.refusal.startswith(says)
         assert found.refusal.endswith(f"within {FLEX_WAIT // SECOND} s it needs {26 if per_minute == 300 else 20}")
+
+
+def test_flex_is_guaranteed_what_the_scheduler_gives_it() -> None:
+    assert DEFAULTS.flex.share == FLEX_SHARE * 1_000
