@@ -16,9 +16,9 @@ from puyun.catalog.model import Price, Tier
 from puyun.kit.clock import HOUR, Instant, ManualClock
 from puyun.kit.ids import CallSequence
 from puyun.kit.money import parse_price
+from puyun.ledger.acts.topup import Payment
 from puyun.ledger.command import Act, Hold
 from puyun.ledger.hold import Status
-from puyun.ledger.topup import Payment
 from puyun.metering.record import UsageRecord
 from puyun.metering.usage import Usage
 from puyun.storage import schema
