@@ -100,6 +100,11 @@ def world() -> tuple[Snapshot, dict[bytes, Key], Candidate]:
     )
 
 
+HEADERS = [
+    (b"host", b"x"),
+    (b"authorization", b"Bearer " + SECRET.encode()),
+    (b"content-type", b"application/json"),
+]
 SPENT = Spent(fresh=190, output=130)
 
 
@@ -120,12 +125,7 @@ def pure_steps() -> list[Step]:
     """The steps of a whole answer between the sockets."""
     snapshot, keys, candidate = world()
     clock, sequence = SystemClock(), CallSequence(1)
-    headers = [
-        (b"host", b"x"),
-        (b"authorization", b"Bearer " + SECRET.encode()),
-        (b"content-type", b"application/json"),
-    ]
-    asked = SimpleNamespace(headers=headers, endpoint=openai.ENDPOINTS[0], body=REQUEST, peer="", disconnected=False)
+    asked = SimpleNamespace(headers=HEADERS, endpoint=openai.ENDPOINTS[0], body=REQUEST, peer="", disconnected=False)
     exchange = cast("Exchange", asked)
     experience = Experience()
 
