@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from io import TextIOWrapper
 
 from bench.arbiter.cost import UNLIMITED, Socket, here, quantile
 from bench.arbiter.hammer import SEATS, Plan, hammer
@@ -15,6 +16,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=8, help="of the runs with kills and at a fixed rate (8)")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each other run (5)")
     chosen = parser.parse_args()
+    assert isinstance(sys.stdout, TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True)
     print(describe())
     print(f"here, the limits of every tier: {here(100_000) * 1e6:.1f} µs of CPU for a decision")
     print(f"here, no limits:                {here(100_000, UNLIMITED) * 1e6:.1f} µs")

@@ -54,6 +54,8 @@ class Child:
     def start(self, others: Iterable[Link]) -> Link:
         """Fork. The child closes the parent's ends of all links: they would seem open after the parent's death."""
         mine, its = Link.pair()
+        sys.stdout.flush()  # or the child has the same words to say
+        sys.stderr.flush()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._born = time.monotonic()
         self.pid = os.fork()

@@ -23,7 +23,7 @@ from puyun.kit.clock import Clock, Instant
 HOLD_SECONDS = 2.0
 """How long the seats of a worker that is gone are kept for it to claim them again."""
 
-CLAIM_SECONDS = 0.5
+CLAIM_SECONDS = 1.0
 """How long connected workers have to claim what they have."""
 
 BEHIND_MAX = 8 << 20
