@@ -210,7 +210,7 @@ class Lane(Generic[W]):
         self.borne = True
         self.breaker.succeeded()
         full = self.most * 1000
-        busy = self.in_flight * 1_000_000 >= self.rules.grow_at * self.room
+        busy = self.in_flight * 1_000 >= self.rules.grow_at * (self.room // 1_000)  # of whole seats: 3 of 3.9 are all
         stale = self.told is not None and now - self.told > self.rules.metrics_stale
         if self.room < full and busy and not stale:
             self.room = min(self.room + 1_000_000 // self.room, full)

@@ -1,3 +1,6 @@
+from copy import copy
+
+import pytest
 from seats import lane
 
 from puyun.kit.clock import MINUTE, SECOND, Instant
@@ -70,6 +73,20 @@ def test_it_grows_back_only_while_it_is_used() -> None:
         idle.succeeded(NOW)
         used.succeeded(NOW)
     assert (idle.seats, used.seats) == (8, 10)
+
+
+@pytest.mark.parametrize("seats", range(2, 33))
+def test_one_that_is_full_grows_back_to_its_size_from_wherever_cuts_left_it(seats: int) -> None:
+    tried, now = Lane(lane(1, seats=seats), DEFAULTS, NOW), NOW
+    while tried.seats > 1:
+        now = Instant(now + MINUTE)
+        tried.succeeded(now)
+        tried.overloaded(overloaded(), now)
+        left = copy(tried)
+        for _ in range(seats * seats + seats):
+            left.in_flight = left.seats
+            left.succeeded(now)
+        assert left.seats == seats
 
 
 def test_failures_trip_it_and_one_call_at_a_time_tries() -> None:

@@ -61,6 +61,27 @@ def test_one_that_owes_is_remembered_for_a_while() -> None:
     assert 1 not in of.tabs
 
 
+def test_a_queue_that_begins_is_judged_by_seats_and_not_by_the_last_one() -> None:
+    of, lanes = level()
+    route = of.route((1,), 1, lanes, NOW)
+    of.kept_seat(70_000)
+    call = Call(claim(1), FLEX, of.tab(1, route))
+    of.enqueue(call, route, NOW)
+    of.dequeue(call, NOW, served=True)
+    assert of.predict(1, 0, route, Instant(600 * SECOND)) == 35_000, "two seats, 70 ms each"
+
+
+def test_one_that_comes_anew_is_a_few_calls_behind_those_that_wait_and_no_more() -> None:
+    of, lanes = level()
+    route = of.route((1,), 1, lanes, NOW)
+    waits = of.tab(1, route)
+    for _ in range(1000):
+        of.charge(waits, 1000)
+    of.enqueue(Call(claim(1), FLEX, waits), route, NOW)
+    assert of.tab(2, route).v == waits.v - DEFAULTS.credit * 1000
+    assert DEFAULTS.credit > 0
+
+
 def test_the_longest_queue_is_known_whatever_comes_and_goes() -> None:
     of, lanes = level()
     route = of.route((1,), 1, lanes, NOW)
