@@ -11,7 +11,8 @@ from pathlib import Path
 import uvicorn
 from sqlalchemy import insert
 
-from puyun.catalog.model import Kind, Model, Tier
+from puyun.catalog.model import Deployment, Dialect, Kind, Model, Provider, Tier
+from puyun.catalog.snapshot import Candidate, SoldModel
 from puyun.config import Brand
 from puyun.identity.keys import mint
 from puyun.identity.model import ApiKey, KeySpec, Membership, Organization, Role, User
@@ -24,9 +25,11 @@ from puyun.storage.engine import open_engine, sqlite_path, writing
 from puyun.storage.identity import create_key, create_organization, create_user, set_membership
 from puyun.storage.ledger.codes import TIER_CODE
 from puyun.storage.migrate import upgrade
+from puyun.storage.snapshots import Snapshot
 from puyun.system.clock import SystemClock
 from puyun.system.entropy import key_entropy, organization_id
 from puyun.system.passwords import hash_password
+from stage.arbiter import StageArbiter
 from stage.waiting import PATIENCE, until
 
 PASSWORD = "correct horse battery"
@@ -48,6 +51,13 @@ DEMO = Model(name="puyun/demo", kind=Kind.CHAT, context_length=4096, vendor="puy
 EMBEDDING = Model(name="embed-3", kind=Kind.EMBEDDING, context_length=8192, vendor="openai")
 HOSTILE = Model(name='<script>alert("x")</script>', kind=Kind.RERANK, context_length=1000, vendor="o&o")
 
+SHARED = Candidate(
+    1,
+    Deployment(name="any@echo", provider="echo", upstream_model="any"),
+    Provider(name="echo", dialect=Dialect.ECHO),
+)
+"""What serves every model."""
+
 
 @cache
 def _hashed() -> str:
@@ -62,6 +72,8 @@ class Prices:
         self.rows: list[PriceRow] = []
         self.revision = 0
         self.book = PriceBook(())
+        self.served_by: tuple[Candidate, ...] = (SHARED,)
+        self.owners: dict[str, int] = {}
 
     def set(self, model: Model, tier: Tier, meter: str, price: str | None, *, start: int = 0) -> None:
         """One more row; the next look at the snapshot sees it."""
@@ -77,6 +89,11 @@ class Prices:
         self.rows.append(row)
         self.book = PriceBook(self.rows)
         self.revision += 1
+
+    def snapshot(self) -> Snapshot:
+        """With everything sold, by numbers in the order of the models."""
+        sold = {model.name: SoldModel(number, model, self.served_by) for number, model in enumerate(self.models, 1)}
+        return Snapshot(self.revision, sold, self.book, self.owners)
 
 
 def shop() -> Prices:
@@ -106,12 +123,15 @@ class Site:
         self.engine = open_engine(sqlite_path(folder))
         upgrade(self.engine)
         self.stopping = False
+        self.arbiter = StageArbiter(self.clock)
         self.app = create_pages(
             PageDeps(
                 engine=self.engine,
                 clock=self.clock,
                 brand=Brand(),
                 prices=lambda: self.prices,
+                catalogue=lambda: self.prices.snapshot(),
+                arbiter=self.arbiter,
                 stopping=lambda: self.stopping,
             )
         )

@@ -7,6 +7,8 @@ from sqlalchemy import Engine
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from puyun.arbiter.interface import Arbiter
+from puyun.arbiter.rows import Catalogue
 from puyun.config import Brand
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
@@ -27,13 +29,16 @@ def _never() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class PageDeps:
-    """What the pages need. `prices` gives the snapshot that the data plane bills by at this moment; `stopping` turns
-    true when the server wants to go, and ends the open price streams."""
+    """What the pages need. `prices` and `catalogue` give the snapshot that the data plane works from at this moment;
+    `stopping` turns true when the server wants to go, and ends the open streams.
+    """
 
     engine: Engine
     clock: Clock
     brand: Brand
     prices: Callable[[], PriceSource]
+    catalogue: Callable[[], Catalogue]
+    arbiter: Arbiter
     stopping: Callable[[], bool] = _never
 
 

@@ -216,6 +216,8 @@ class Gateway:
                 clock=self._clock,
                 brand=settings.brand,
                 prices=lambda: plane.snapshot,
+                catalogue=lambda: plane.snapshot,
+                arbiter=arbiter,
                 stopping=lambda: server.should_exit,
             ),
             admin_face(lambda: plane.snapshot),

@@ -33,7 +33,14 @@ def client(site):
         with reading(site.engine) as connection:
             return load_snapshot(connection, 1)
 
-    deps = PageDeps(engine=site.engine, clock=site.clock, brand=Brand(), prices=snapshot)
+    deps = PageDeps(
+        engine=site.engine,
+        clock=site.clock,
+        brand=Brand(),
+        prices=snapshot,
+        catalogue=snapshot,
+        arbiter=site.arbiter,
+    )
     site.person("root@example.com", operator=True)
     return TestClient(create_pages(deps, admin_face(snapshot)), follow_redirects=False)
 

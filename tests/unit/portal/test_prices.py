@@ -93,16 +93,17 @@ def test_without_a_change_there_is_a_sign_of_life(feed, clock):
 
 def test_a_stream_ends_when_the_server_wants_to_go(feed):
     assert told(feed, nothing, lambda: setattr(feed, "closing", True))[-1] is None
-    assert feed._open == 0
-
-
-def test_a_reader_who_left_is_not_counted(feed):
-    told(feed, nothing)
-    assert feed._open == 0
 
 
 def test_streams_are_bounded(feed):
-    feed._open = module.STREAMS_MAX
-    with pytest.raises(PuyunError) as caught:
-        asyncio.run(feed.stream(None))
+    """Each is counted before its first event."""
+
+    async def open_too_many():
+        for _ in range(module.STREAMS_MAX):
+            await feed.stream(None)
+        with pytest.raises(PuyunError) as caught:
+            await feed.stream(None)
+        return caught
+
+    caught = asyncio.run(open_too_many())
     assert (caught.value.code, caught.value.headers) == ("too_many_streams", {"retry-after": "15"})

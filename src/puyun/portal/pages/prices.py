@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from puyun.kit.clock import SECOND, Clock, format_instant
-from puyun.kit.errors import PuyunError
 from puyun.portal.board import PriceBoard
 from puyun.pricing.offers import public_prices
+from puyun.web.events.stream import Streams
 
 STREAMS_MAX = 1000
 """Open streams of one process; whoever comes later asks again."""
@@ -31,7 +31,7 @@ class PriceFeed:
         self._clock = clock
         self._currency = currency
         self._stopping = stopping
-        self._open = 0
+        self._streams = Streams(STREAMS_MAX, "prices", retry_after=15)
         self._body = ("", b"")
 
     def routes(self) -> list[BaseRoute]:
@@ -52,23 +52,16 @@ class PriceFeed:
 
     async def stream(self, _request: Request) -> Response:
         """Server-sent events: `prices` at the start and at each change, `tick` in between. Raises `too_many_streams`."""
-        if self._open >= STREAMS_MAX:
-            raise PuyunError("too_many_streams", 503, "Too many open price streams.", headers={"retry-after": "15"})
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._events(), headers=headers, media_type="text/event-stream")
+        return self._streams.stream(self._events())
 
     async def _events(self) -> AsyncIterator[bytes]:
-        self._open += 1
-        try:
-            version, told = "", 0
-            yield b"retry: 2000\n\n"
-            while not self._stopping():
-                offers, now = self._board.current(), self._clock.now()
-                if offers.version != version or now - told >= TICK_EVERY or now < told:
-                    name = "prices" if offers.version != version else "tick"
-                    data = msgspec.json.encode({"version": offers.version, "now": format_instant(now)})
-                    version, told = offers.version, now
-                    yield b"event: %b\ndata: %b\n\n" % (name.encode(), data)
-                await asyncio.sleep(LOOK_EVERY)
-        finally:
-            self._open -= 1
+        version, told = "", 0
+        yield b"retry: 2000\n\n"
+        while not self._stopping():
+            offers, now = self._board.current(), self._clock.now()
+            if offers.version != version or now - told >= TICK_EVERY or now < told:
+                name = "prices" if offers.version != version else "tick"
+                data = msgspec.json.encode({"version": offers.version, "now": format_instant(now)})
+                version, told = offers.version, now
+                yield b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+            await asyncio.sleep(LOOK_EVERY)
