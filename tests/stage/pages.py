@@ -130,7 +130,7 @@ class Site:
                 clock=self.clock,
                 brand=Brand(),
                 prices=lambda: self.prices,
-                catalogue=lambda: self.prices.snapshot(),
+                catalogue=self.catalogue,
                 arbiter=self.arbiter,
                 stopping=lambda: self.stopping,
             )
@@ -138,6 +138,9 @@ class Site:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    def catalogue(self) -> Snapshot:
+        return self.prices.snapshot()
 
     def organization(self, name: str) -> Organization:
         with writing(self.engine) as connection:

@@ -106,11 +106,16 @@ def kinds(offers: Iterable[Offer]) -> list[Kind]:
     return [kind for kind in Kind if kind in found]
 
 
+def fits_text(model: Model, text: str) -> bool:
+    """Whether every word stands somewhere in what a model is called."""
+    haystack = f"{model.name} {model.vendor} {model.label} {model.kind}".lower()
+    return all(word in haystack for word in text.lower().split())
+
+
 def _fits(model: Model, query: Query) -> bool:
     if query.kind not in {"", model.kind} or query.vendor not in {"", model.vendor}:
         return False
-    haystack = f"{model.name} {model.vendor} {model.label} {model.kind}".lower()
-    return all(word in haystack for word in query.text.lower().split())
+    return fits_text(model, query.text)
 
 
 def _key(entry: Entry, sort: Sort) -> tuple[int, str] | None:

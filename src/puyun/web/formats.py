@@ -59,6 +59,8 @@ class Formats:
             "share": self.share,
             "hundredths": hundredths,
             "duration": duration,
+            "countdown": countdown,
+            "key_id": key_id,
             "org_id": org_id,
             "padding": padding,
             "aligned": aligned,
@@ -127,6 +129,22 @@ def duration(microseconds: int) -> str:
                 else f"{tenths // 10}.{tenths % 10} {unit}"
             )
     return "< 1 ms"
+
+
+def countdown(milliseconds: int) -> str:
+    """How long until something happens, rounded up, `45 s`, `12 min`, `3 h 20 min`: the nearer the more exactly."""
+    seconds = -(-milliseconds // 1000)
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = -(-seconds // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
+
+
+def key_id(number: int) -> str:
+    return format_id("key", number)
 
 
 def org_id(number: int) -> str:

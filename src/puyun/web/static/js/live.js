@@ -1,43 +1,22 @@
 // Keeps an open price list true: the server says when the prices changed, the list is fetched again, and amounts that
 // differ are marked for a moment. When the line is down, the stamp says how old the prices are.
-const STALE_AFTER = 60_000;
+import { follow } from "./stream.js";
+
 const MARKED_FOR = 4_000;
-const RETRY_AFTER = 5_000;
 
 export function followPrices() {
-  let heard = Date.now();
   let before = new Map();
 
-  const connect = () => {
-    const source = new EventSource("/api/prices/stream");
-    source.addEventListener("prices", (event) => {
-      const { version, now } = JSON.parse(event.data);
-      alive(now);
+  follow(() => "/api/prices/stream", {
+    prices: ({ version }) => {
       if (version !== document.getElementById("prices").dataset.version) {
         document.body.dispatchEvent(new CustomEvent("prices"));
       }
-    });
-    source.addEventListener("tick", (event) => alive(JSON.parse(event.data).now));
-    source.addEventListener("error", () => {
-      document.body.classList.remove("is-live");
-      // A browser reconnects by itself unless the server refused; then it is up to us.
-      if (source.readyState === EventSource.CLOSED) setTimeout(connect, RETRY_AFTER);
-    });
-  };
-
-  const alive = (now) => {
-    heard = Date.now();
-    document.body.classList.add("is-live");
-    document.body.classList.remove("is-stale");
-    const stamp = document.getElementById("as-of");
-    stamp.dateTime = now;
-    stamp.textContent = `${now.slice(11, 19)} UTC`;
-  };
-
+    },
+    tick: () => {},
+  });
   document.body.addEventListener("htmx:before:swap", () => (before = amounts()));
   document.body.addEventListener("htmx:after:swap", () => mark(before));
-  setInterval(() => document.body.classList.toggle("is-stale", Date.now() - heard > STALE_AFTER), 5_000);
-  connect();
 }
 
 function amounts() {
