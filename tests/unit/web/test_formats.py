@@ -2,7 +2,7 @@ import pytest
 
 from puyun.kit.clock import DAY, Instant
 from puyun.kit.money import NANO
-from puyun.web.formats import Formats, aligned, currency_symbol, duration, grouped, hundredths, short_count
+from puyun.web.formats import Formats, aligned, countdown, currency_symbol, duration, grouped, hundredths, short_count
 from puyun.web.language import Language
 
 ENGLISH = Formats(Language.ENGLISH, "USD")
@@ -53,6 +53,24 @@ def test_context_lengths_are_short(number, expected):
 )
 def test_times_have_the_digits_that_are_known(microseconds, expected):
     assert duration(microseconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "expected"),
+    [
+        (0, "0 s"),
+        (1, "1 s"),
+        (59_000, "59 s"),
+        (59_001, "1 min"),
+        (61_000, "2 min"),
+        (3_540_000, "59 min"),
+        (3_600_000, "1 h"),
+        (12_000_000, "3 h 20 min"),
+        (86_400_000, "24 h"),
+    ],
+)
+def test_a_countdown_is_never_too_short(milliseconds, expected):
+    assert countdown(milliseconds) == expected
 
 
 @pytest.mark.parametrize(("share", "expected"), [(10_000, "100.00%"), (9999, "99.99%"), (5, "0.05%"), (0, "0.00%")])
