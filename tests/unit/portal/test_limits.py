@@ -63,7 +63,8 @@ def lines(page):
     meter = re.compile(r'<meter min="0" max="(\d+)".*? value="(\d+)"')
     found = {unescape(name): dict(text.findall(cells)) for name, cells in rows}
     for name, cells in rows:
-        found[unescape(name)] |= {"gauge": (int(most), int(value)) for most, value in meter.findall(cells)}
+        for most, value in meter.findall(cells):
+            found[unescape(name)]["gauge"] = int(most), int(value)
     return found
 
 
@@ -120,14 +121,12 @@ def test_what_has_no_limit_is_said_to_have_none(pages, client):
 
 
 def test_calls_that_wait_are_told_with_their_wait(pages, engines, client):
-    for _ in range(3):
-        ticket = pages.arbiter.call(engines.id, CHAT_ID)
-        pages.clock.advance(20 * SECOND)
-        pages.arbiter.end(ticket)
-    for _ in range(4):
-        pages.arbiter.call(engines.id, CHAT_ID)
+    first, *_ = [pages.arbiter.call(engines.id, CHAT_ID) for _ in range(5)]
+    pages.clock.advance(20 * SECOND)
+    pages.arbiter.end(first)
     found = lines(client.get(PAGE).text)["gpt-4o"]
     assert (found["in_flight"], found["queued"]) == ("2", "2")
+    assert found["wait"].endswith(" s")
     assert found["wait"] != "0 s"
 
 
