@@ -100,10 +100,11 @@ def figures(rows: Iterable[ModelRow]) -> dict[str, Figures]:
     found: dict[str, Figures] = {}
     for row in rows:
         wait = row.predicted_wait_ms
+        unknown = "–" if row.queued else "0 s"  # a queue that has only formed has no rate yet
         found[row.model] = {
             "in_flight": count(row.in_flight),
             "queued": count(row.queued),
-            "wait": duration(wait * 1000) if wait else "0 s",
+            "wait": duration(wait * 1000) if wait else unknown,
         }
         for limit in row.limits:
             found[line(row, limit)] = {

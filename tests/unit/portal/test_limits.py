@@ -122,6 +122,8 @@ def test_what_has_no_limit_is_said_to_have_none(pages, client):
 
 def test_calls_that_wait_are_told_with_their_wait(pages, engines, client):
     first, *_ = [pages.arbiter.call(engines.id, CHAT_ID) for _ in range(5)]
+    found = lines(client.get(PAGE).text)["gpt-4o"]
+    assert (found["queued"], found["wait"]) == ("3", "–")
     pages.clock.advance(20 * SECOND)
     pages.arbiter.end(first)
     found = lines(client.get(PAGE).text)["gpt-4o"]
