@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import Instant
-from puyun.scheduler.claim import OK, Claim, Spent
+from puyun.scheduler.attempt import OK, Spent
 from puyun.scheduler.decision import Grant, Preempted
 from puyun.scheduler.lane import LaneSpec
 from puyun.scheduler.scheduler import Scheduler
@@ -46,31 +47,18 @@ LOADS = (
 )
 
 
-def claims(load: Load, count: int) -> list[Claim]:
+def claims(load: Load, count: int) -> list[tuple[Instant, Claim]]:
+    """Each with the moment at which it comes."""
     seats = sum(lane.seats for lane in load.lanes)
     gap = SEAT_TIME / (seats * load.offered)
     lanes = tuple(lane.id for lane in load.lanes)
-    made: list[Claim] = []
+    made: list[tuple[Instant, Claim]] = []
     for n in range(count):
         org = n * 7919 % load.organizations
         arrived = Instant(int(n * gap))
         tier = load.tiers[n % len(load.tiers)]
         size = 50 + n * 31 % 200
-        made.append(
-            Claim(
-                ticket=n,
-                org=org,
-                key=org,
-                tier=tier,
-                model=1,
-                lanes=lanes,
-                input=size,
-                output=size // 2,
-                stream=True,
-                max_wait=30_000_000,
-                arrived=arrived,
-            )
-        )
+        made.append((arrived, Claim(n, org, org, tier, 1, lanes, size, size // 2, True, 30_000_000)))
     return made
 
 
@@ -103,8 +91,7 @@ def measure(load: Load, count: int) -> Run:
                 del seat[decision.ticket]
 
     began = time.process_time()
-    for claim in asked:
-        now = claim.arrived
+    for now, claim in asked:
         while ends and ends[0][0] <= now:
             at, grant, ticket = heapq.heappop(ends)
             if seat.get(ticket) == grant:

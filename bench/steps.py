@@ -47,7 +47,7 @@ from puyun.metering.shapes.openai import reader_at
 from puyun.pricing.pricebook import PriceBook, PriceRow
 from puyun.pricing.rate import rate
 from puyun.protocol import openai
-from puyun.scheduler.claim import OK, Spent
+from puyun.scheduler.attempt import OK, Spent
 from puyun.scheduler.lane import LaneSpec
 from puyun.scheduler.scheduler import Scheduler
 from puyun.storage.engine import open_engine, writing

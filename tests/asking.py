@@ -4,8 +4,9 @@ from itertools import count
 from typing import Any
 
 from puyun.arbiter.decider import Decider
-from puyun.arbiter.message import AcquireAsk, Configuration
+from puyun.arbiter.message import Configuration
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.limits.limits import Limits
 from puyun.limits.policy import Policy
 from puyun.limits.rule import Metric, Rule, Scope
@@ -18,7 +19,7 @@ FREE = tuple(Rule(scope=Scope.TIER, tier=tier, metric=metric, amount=None, id=1)
 """No limit for anybody."""
 
 
-def ask(lanes: tuple[int, ...] = (1,), tier: Tier = Tier.FLEX, **changes: Any) -> AcquireAsk:
+def ask(lanes: tuple[int, ...] = (1,), tier: Tier = Tier.FLEX, **changes: Any) -> Claim:
     """A call of organization 1 that waits for 30 s."""
     fields: dict[str, Any] = {
         "ticket": next(_tickets),
@@ -32,7 +33,7 @@ def ask(lanes: tuple[int, ...] = (1,), tier: Tier = Tier.FLEX, **changes: Any) -
         "stream": True,
         "max_wait": 30_000_000,
     }
-    return AcquireAsk(**(fields | changes))
+    return Claim(**(fields | changes))
 
 
 def lane(number: int = 1, seats: int = 2, **changes: Any) -> LaneSpec:

@@ -1,6 +1,7 @@
 """Limits as text: `org 7 tier flex model gpt-* itpm 600 burst 30 from 10 to 20`, and a policy of them. Times in seconds."""
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
 from puyun.limits.policy import Policy
 from puyun.limits.rule import Metric, Rule, Scope
@@ -8,6 +9,21 @@ from puyun.limits.rule import Metric, Rule, Scope
 MODELS = {1: "gpt-4o", 2: "gpt-4o-mini", 3: "claude-x", 4: "m"}
 
 _METRICS = frozenset(Metric)
+
+
+def claim(
+    ticket: int,
+    org: int = 7,
+    key: int = 1,
+    model: int = 1,
+    tier: Tier = Tier.FLEX,
+    *tokens: int,
+    ip: str | None = None,
+    patience: int = 0,
+) -> Claim:
+    """As limits look at it; `tokens`: of input and output, `patience` in µs."""
+    asked, answer = tokens or (0, 0)
+    return Claim(ticket, org, key, tier, model, (), asked, answer, False, patience, ip=ip)
 
 
 def rule(line: str, number: int = 0) -> Rule:

@@ -12,8 +12,9 @@ Times are seconds. A script that leaves out the bar does not care. `wake` must h
 from collections.abc import Sequence
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.scheduler.claim import Claim, Signal, SignalKind, Spent
+from puyun.scheduler.attempt import Signal, SignalKind, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal
 from puyun.scheduler.lane import Facts, LaneSpec
 from puyun.scheduler.rules import DEFAULTS, Rules
@@ -34,7 +35,6 @@ def claim(ticket: int, tier: Tier = Tier.FLEX, **changes: object) -> Claim:
         "output": 50,
         "stream": True,
         "max_wait": 30 * SECOND,
-        "arrived": Instant(0),
     }
     return Claim(**plain | changes)
 
@@ -93,7 +93,7 @@ class Play:
         numbers = {name: int(named[name]) for name in ("key", "model", "priority", "input", "output") if name in named}
         lanes = tuple(map(int, named["lanes"].split(","))) if "lanes" in named else tuple(self.lanes)
         wait = round(float(named.get("wait", self.scheduler.rules.of(tier).max_wait / SECOND)) * SECOND)
-        asked = {"org": org, "key": org, "lanes": lanes, "max_wait": wait, "arrived": now} | numbers
+        asked = {"org": org, "key": org, "lanes": lanes, "max_wait": wait} | numbers
         return self.scheduler.arrive(claim(int(words[0]), tier, **asked), now)
 
     def _attempt_over(self, verb: str, rest: list[str], named: dict[str, int], now: Instant) -> list[Decision]:

@@ -15,12 +15,13 @@ from bench.arbiter.crew import Crew, cpu_seconds, pids
 from bench.arbiter.hammer import FREE
 from puyun.arbiter.decider import Decider
 from puyun.arbiter.local import Local
-from puyun.arbiter.message import AcquireAsk, Configuration
+from puyun.arbiter.message import Configuration
 from puyun.arbiter.remote.client import Client
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.limits.limits import Limits
 from puyun.limits.policy import Policy
-from puyun.scheduler.claim import OK, Spent
+from puyun.scheduler.attempt import OK, Spent
 from puyun.scheduler.lane import LaneSpec
 from puyun.scheduler.scheduler import Scheduler
 from puyun.system.clock import SteadyClock
@@ -33,9 +34,9 @@ UNLIMITED = Configuration(1, PLENTY.lanes, FREE, {1: "m"})
 ORGS = 1000
 
 
-def ask(ticket: int) -> AcquireAsk:
+def ask(ticket: int) -> Claim:
     org = ticket % ORGS + 1
-    return AcquireAsk(ticket, org, org, Tier.ENTERPRISE, 1, (1,), 100, 50, True, 10_000_000)
+    return Claim(ticket, org, org, Tier.ENTERPRISE, 1, (1,), 100, 50, True, 10_000_000)
 
 
 def here(decisions: int, configuration: Configuration = PLENTY) -> float:

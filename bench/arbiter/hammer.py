@@ -12,12 +12,13 @@ from pathlib import Path
 
 from bench.arbiter.crew import Crew, pids
 from bench.arbiter.oracle import Oracle, Tally
-from puyun.arbiter.message import AcquireAsk, Configuration
+from puyun.arbiter.message import Configuration
 from puyun.arbiter.remote.client import Client
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.errors import PuyunError
 from puyun.limits.rule import Metric, Rule, Scope
-from puyun.scheduler.claim import ABANDONED, NOTHING, OK, Signal, SignalKind
+from puyun.scheduler.attempt import ABANDONED, NOTHING, OK, Signal, SignalKind
 from puyun.scheduler.lane import LaneSpec
 
 SEATS = (15, 9, 8)
@@ -119,7 +120,7 @@ class Hammer:
             if org == LIMITED:
                 tier = Tier.ENTERPRISE
                 self.oracle.asked(worker)
-            ask = AcquireAsk(next(tickets), org, org, tier, 1, (1, 2, 3), 100, 50, True, 3_000_000)
+            ask = Claim(next(tickets), org, org, tier, 1, (1, 2, 3), 100, 50, True, 3_000_000)
             lease = client.acquire(ask)
             try:
                 lane = lease.lane or await asyncio.wait_for(lease.seat(), 0.002 if turn % 17 == 0 else None)

@@ -6,13 +6,14 @@ from fractions import Fraction
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule as act
 from msgspec import structs
-from rulebook import MODELS, rules
+from rulebook import MODELS, claim, rules
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.limits.ask import Ask, Over, Row
 from puyun.limits.limits import Limits
 from puyun.limits.policy import Policy
+from puyun.limits.reading import Over, Row
 from puyun.limits.rule import AT_A_TIME, REQUESTS, WINDOWS, Metric, Rule, Scope
 
 ORGS = (1, 2)
@@ -94,7 +95,7 @@ def books(draw: st.DrawFn) -> list[Rule]:
     return found
 
 
-Ticket = tuple[int, Ask]
+Ticket = tuple[int, Claim]
 
 
 class Machine(RuleBasedStateMachine):
@@ -108,17 +109,17 @@ class Machine(RuleBasedStateMachine):
         self.policy = Policy(book, MODELS, defaults=())
         self.limits = Limits(self.policy)
         self.logs: dict[tuple[Scope, int, Metric], Log] = {}
-        self.flying: dict[int, Ask] = {}
-        self.waiting: dict[int, Ask] = {}
+        self.flying: dict[int, Claim] = {}
+        self.waiting: dict[int, Claim] = {}
         self.counted: dict[int, tuple[int, int]] = {}
         self.ticket = 0
 
-    def in_force(self, ask: Ask) -> list[tuple[Rule, int]]:
+    def in_force(self, ask: Claim) -> list[tuple[Rule, int]]:
         """Rules with whom they belong to."""
         found = self.policy.effective(ask.key, ask.org, ask.model, ask.tier, Instant(self.now))
         return [(each, ask.key if each.scope is Scope.KEY else ask.org) for rules in found.values() for each in rules]
 
-    def logs_of(self, ask: Ask) -> list[Log]:
+    def logs_of(self, ask: Claim) -> list[Log]:
         return [
             self.logs.setdefault(
                 (each.scope, subject, each.metric), Log(each.amount or 0, each.burst or 0, each.metric)
@@ -127,7 +128,7 @@ class Machine(RuleBasedStateMachine):
             if each.metric not in AT_A_TIME
         ]
 
-    def room(self, ask: Ask, metric: Metric, calls: dict[int, Ask]) -> bool | None:
+    def room(self, ask: Claim, metric: Metric, calls: dict[int, Claim]) -> bool | None:
         """Whether one more finds room; None: it is not counted at all."""
         found = [(each.amount, subject, each.scope) for each, subject in self.in_force(ask) if each.metric is metric]
         counts = [
@@ -142,10 +143,10 @@ class Machine(RuleBasedStateMachine):
         ]
         return all(count < (amount or 0) for amount, count in counts) if counts else None
 
-    def counts(self, ask: Ask, scope: Scope, metric: Metric) -> bool:
+    def counts(self, ask: Claim, scope: Scope, metric: Metric) -> bool:
         return any(each.scope is scope and each.metric is metric for each, _ in self.in_force(ask))
 
-    def expected(self, ask: Ask) -> str:
+    def expected(self, ask: Claim) -> str:
         if not all(log.admits(units_of(log.metric, ask.input, ask.output), self.now) for log in self.logs_of(ask)):
             return "over"
         if self.room(ask, Metric.IN_FLIGHT, self.flying) is not False:
@@ -156,7 +157,7 @@ class Machine(RuleBasedStateMachine):
     @act(target=open_calls, key=st.sampled_from(sorted(KEYS)), tokens=st.tuples(st.integers(0, 70), st.integers(0, 70)))
     def ask(self, key: int, tokens: tuple[int, int]) -> Ticket:
         self.ticket += 1
-        ask = Ask(self.ticket, KEYS[key], key, 1, Tier.FLEX, *tokens)
+        ask = claim(self.ticket, KEYS[key], key, 1, Tier.FLEX, *tokens)
         expected, before = self.expected(ask), self.state()
         answer = self.limits.check(ask, Instant(self.now))
         assert expected == ("over" if isinstance(answer, Over) else "waits" if answer.waiting else "passed")
@@ -170,7 +171,7 @@ class Machine(RuleBasedStateMachine):
         self.counted[self.ticket] = tokens
         return self.ticket, ask
 
-    def waits_long_enough(self, ask: Ask, over: Over) -> None:
+    def waits_long_enough(self, ask: Claim, over: Over) -> None:
         """By then every rate lets it pass, and a microsecond before one did not; never: no rate ever would."""
         logs = [(log, units_of(log.metric, ask.input, ask.output)) for log in self.logs_of(ask)]
         if over.metric in AT_A_TIME:
@@ -266,8 +267,8 @@ class Changing(RuleBasedStateMachine):
         super().__init__()
         self.now, self.ticket = 1_000 * SECOND, 0
         self.limits = Limits(Policy((), MODELS, defaults=()))
-        self.flying: dict[int, Ask] = {}
-        self.waiting: dict[int, Ask] = {}
+        self.flying: dict[int, Claim] = {}
+        self.waiting: dict[int, Claim] = {}
 
     def move(self, started: list[int]) -> None:
         """Each named once, and only such as waited; of one key in order."""
@@ -291,7 +292,7 @@ class Changing(RuleBasedStateMachine):
     @act(target=open_calls, key=st.sampled_from(sorted(KEYS)), tokens=st.integers(0, 30))
     def ask(self, key: int, tokens: int) -> int:
         self.ticket += 1
-        ask = Ask(self.ticket, KEYS[key], key, 1, Tier.FLEX, tokens, tokens)
+        ask = claim(self.ticket, KEYS[key], key, 1, Tier.FLEX, tokens, tokens)
         answer = self.limits.check(ask, Instant(self.now))
         if isinstance(answer, Over):
             return 0

@@ -8,8 +8,9 @@ from hypothesis import given, settings, strategies as st
 from seats import claim, lane
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.scheduler.claim import OK, Claim, Spent
+from puyun.scheduler.attempt import OK, Spent
 from puyun.scheduler.decision import Decision, Grant
 from puyun.scheduler.lane import CostRatios, LaneSpec
 from puyun.scheduler.rules import Rules
@@ -43,7 +44,7 @@ def test_those_that_wait_all_the_time_are_served_alike(seats: int, sizes: list[t
         calls[ticket] = org, (ticket * (org + 1)) % len(sizes)
         asked, answer, _ = sizes[calls[ticket][1]]
         foreseen = 0 if org == 1 else answer
-        wanted = {"input": asked, "output": foreseen, "max_wait": PATIENT, "arrived": Instant(now)}
+        wanted = {"input": asked, "output": foreseen, "max_wait": PATIENT}
         return scheduler.arrive(claim(ticket, Tier.TEST, org=org, **wanted), Instant(now))
 
     def hear(decisions: Iterable[Decision], now: int) -> None:
@@ -93,7 +94,7 @@ def seated(lanes: dict[int, LaneSpec], asked: dict[int, tuple[Tier, int, int, in
         now = Instant(moment)
         out = scheduler.wake(now)
         if what == "arrives":
-            out += scheduler.arrive(_claim(ticket, asked[ticket], now), now)
+            out += scheduler.arrive(_claim(ticket, asked[ticket]), now)
         else:
             out += scheduler.end(ticket, Spent(fresh=1), OK, now)
         for decision in out:
@@ -105,10 +106,10 @@ def seated(lanes: dict[int, LaneSpec], asked: dict[int, tuple[Tier, int, int, in
     return found
 
 
-def _claim(ticket: int, asked: tuple[Tier, int, int, int], now: Instant) -> Claim:
+def _claim(ticket: int, asked: tuple[Tier, int, int, int]) -> Claim:
     tier, org, _, _ = asked
     lanes = (2,) if tier is Tier.ENTERPRISE else (1,)
-    return claim(ticket, tier, org=org, lanes=lanes, arrived=now, max_wait=PATIENT)
+    return claim(ticket, tier, org=org, lanes=lanes, max_wait=PATIENT)
 
 
 def test_a_cached_token_costs_a_tenth() -> None:

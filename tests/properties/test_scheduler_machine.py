@@ -10,8 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from seats import claim, lane
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.scheduler.claim import Claim, Signal, SignalKind, Spent
+from puyun.scheduler.attempt import Signal, SignalKind, Spent
 from puyun.scheduler.decision import Decision, Grant, Preempted, Why
 from puyun.scheduler.flow import Call, Line
 from puyun.scheduler.lane import Facts, Lane, LaneSpec, lends
@@ -52,6 +53,7 @@ class Known:
     """What the one who asks knows of a call."""
 
     claim: Claim
+    arrived: int
     lane: int | None = None
     begun: bool = False
     tried: set[int] = field(default_factory=set)
@@ -143,7 +145,7 @@ class SchedulerMachine(RuleBasedStateMachine):
                 assert decision.lane in known.claim.lanes
                 assert decision.lane not in known.tried
                 assert may_use(self.specs[decision.lane], known.claim), "a seat of others"
-                assert decision.waited == self.now - known.claim.arrived
+                assert decision.waited == self.now - known.arrived
                 known.lane = decision.lane
                 known.left = max(known.since + known.left - self.now, 0)
                 known.since = self.now
@@ -190,9 +192,9 @@ class SchedulerMachine(RuleBasedStateMachine):
     def arrive(self, *, times: int, size: int, wait: int, **asked: object) -> None:
         for _ in range(times):
             self.next += 1
-            tokens = {"input": size, "output": size, "max_wait": wait, "arrived": self.now}
+            tokens = {"input": size, "output": size, "max_wait": wait}
             wanted = claim(self.next, lanes=tuple(self.specs), **tokens, **asked)
-            self.book[self.next] = Known(wanted, since=self.now, left=wait)
+            self.book[self.next] = Known(wanted, self.now, since=self.now, left=wait)
             self.hear(self.scheduler.arrive(wanted, self.now))
 
     @precondition(lambda self: self.running())
@@ -256,11 +258,11 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(tier=TIERS, org=ORGS, n=NTH)
     def reclaim(self, tier: Tier, org: int, n: int) -> None:
         self.next += 1
-        wanted = claim(self.next, tier, org=org, arrived=self.now, lanes=tuple(self.specs))
+        wanted = claim(self.next, tier, org=org, lanes=tuple(self.specs))
         usable = [id_ for id_, spec in self.specs.items() if may_use(spec, wanted)]
         if usable:
             self.scheduler.reclaiming = True
-            self.book[self.next] = Known(wanted, lane=nth(usable, n), begun=True)
+            self.book[self.next] = Known(wanted, self.now, lane=nth(usable, n), begun=True)
             self.hear(self.scheduler.reclaim(wanted, nth(usable, n), self.now))
             self.scheduler.reclaiming = False
 

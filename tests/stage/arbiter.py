@@ -3,14 +3,15 @@
 from itertools import count
 
 from puyun.arbiter.decider import Decider
-from puyun.arbiter.message import AcquireAsk, Configuration, Look, Seen
+from puyun.arbiter.message import Configuration, Look, Seen
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import Clock
 from puyun.kit.errors import PuyunError
 from puyun.limits.limits import Limits
 from puyun.limits.policy import Policy
 from puyun.limits.rule import Rule
-from puyun.scheduler.claim import OK, Spent
+from puyun.scheduler.attempt import OK, Spent
 from puyun.scheduler.lane import LaneSpec
 from puyun.scheduler.scheduler import Scheduler
 
@@ -38,7 +39,7 @@ class StageArbiter:
     def call(self, org: int, model: int, tier: Tier = Tier.FLEX, *, key: int = 1, tokens: int = 100) -> int:
         """A call that begins: its ticket. With SEATS in use it waits."""
         ticket = next(self._tickets)
-        ask = AcquireAsk(ticket, org, key, tier, model, (1,), tokens, tokens, stream=False, max_wait=60_000_000)
+        ask = Claim(ticket, org, key, tier, model, (1,), tokens, tokens, stream=False, max_wait=60_000_000)
         self._decider.acquire(ask, self._clock.now())
         return ticket
 

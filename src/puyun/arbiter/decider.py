@@ -7,15 +7,16 @@ only then stands in the scheduler's queue. Every answer names a ticket; none is 
 import heapq
 from collections.abc import Iterable
 
-from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Look, Preempted, Refused, Seen, Standing
+from puyun.arbiter.message import Answer, Configuration, Granted, Look, Preempted, Refused, Seen, Standing
 from puyun.arbiter.refusal import LIMIT
-from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.limits.ask import Ask, Over, Passed, Reading
 from puyun.limits.limits import Limits
+from puyun.limits.passed import Passed
 from puyun.limits.policy import Policy
+from puyun.limits.reading import Over, Reading
 from puyun.limits.rule import Metric
-from puyun.scheduler.claim import ABANDONED, NOTHING, Claim, Signal, Spent
+from puyun.scheduler.attempt import ABANDONED, NOTHING, Signal, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.scheduler import Scheduler
@@ -23,14 +24,14 @@ from puyun.scheduler.view import PoolView
 
 
 class _Call:
-    """A call from its ask to its end. `due` is set while a rate keeps it back; `parked` while it waits for another of its
+    """A call from its claim to its end. `due` is set while a rate keeps it back; `parked` while it waits for another of its
     own to end; `serial` counts its seats, `seated` is set while it has one.
     """
 
-    __slots__ = ("arrived", "ask", "due", "parked", "passed", "seated", "serial")
+    __slots__ = ("arrived", "claim", "due", "parked", "passed", "seated", "serial")
 
-    def __init__(self, ask: AcquireAsk, arrived: Instant, passed: Passed | None) -> None:
-        self.ask = ask
+    def __init__(self, claim: Claim, arrived: Instant, passed: Passed | None) -> None:
+        self.claim = claim
         self.arrived = arrived
         self.passed = passed
         self.due: Instant | None = None
@@ -73,24 +74,24 @@ class Decider:
         lanes = {lane.id: lane for lane in wanted.lanes}
         return self._told(self.scheduler.configure(lanes, now), now) + self._unpark(free, now)
 
-    def acquire(self, ask: AcquireAsk, now: Instant) -> list[Answer]:
+    def acquire(self, claim: Claim, now: Instant) -> list[Answer]:
         """The answer, when there is one at once; else `Standing` now and an answer later."""
-        if ask.ticket in self._calls:
+        if claim.ticket in self._calls:
             return []
-        arrived = Instant(now - ask.waited)
-        outcome = self.limits.check(_limits_ask(ask), now)
+        arrived = Instant(now - claim.waited)
+        outcome = self.limits.check(claim, now)
         if isinstance(outcome, Over):
-            return [_over(ask.ticket, outcome)]
-        call = self._calls[ask.ticket] = _Call(ask, arrived, outcome)
+            return [_over(claim.ticket, outcome)]
+        call = self._calls[claim.ticket] = _Call(claim, arrived, outcome)
         if outcome.delay:
             call.due = Instant(now + outcome.delay)
-            heapq.heappush(self._timers, (call.due, ask.ticket))
+            heapq.heappush(self._timers, (call.due, claim.ticket))
         if outcome.waiting:
-            heapq.heappush(self._timers, (Instant(arrived + ask.max_wait), ask.ticket))
+            heapq.heappush(self._timers, (Instant(arrived + claim.max_wait), claim.ticket))
         if call.due is not None or call.parked:
-            return [Standing(ask.ticket, 0, outcome.delay)]
+            return [Standing(claim.ticket, 0, outcome.delay)]
         answers = self._arrive(call, now)
-        if call.seated or any(answer.ticket == ask.ticket for answer in answers):
+        if call.seated or any(answer.ticket == claim.ticket for answer in answers):
             return answers
         return [*answers, *self._standing(call)]
 
@@ -131,7 +132,7 @@ class Decider:
         call = self._calls.get(ticket)
         if call is None or not call.seated:
             return self.end(ticket, NOTHING, ABANDONED, now)
-        spent = Spent(fresh=call.ask.input, output=call.ask.output)
+        spent = Spent(fresh=call.claim.input, output=call.claim.output)
         return self.end(ticket, spent, ABANDONED, now)
 
     def has(self, ticket: int, serial: int) -> bool:
@@ -146,15 +147,15 @@ class Decider:
     def observe(self, lane: int, facts: Facts, now: Instant) -> list[Answer]:
         return self._told(self.scheduler.observe(lane, facts, now), now)
 
-    def reclaim(self, ask: AcquireAsk, lane: int, serial: int, *, begun: bool, now: Instant) -> list[Answer]:
+    def reclaim(self, claim: Claim, lane: int, serial: int, *, begun: bool, now: Instant) -> list[Answer]:
         """A seat that another arbiter gave: it counts from here on, even beyond the seats that there are."""
-        if ask.ticket in self._calls:
+        if claim.ticket in self._calls:
             return []
-        self.limits.reclaim(_limits_ask(ask), now)
-        call = self._calls[ask.ticket] = _Call(ask, now, None)
+        self.limits.reclaim(claim, now)
+        call = self._calls[claim.ticket] = _Call(claim, now, None)
         call.seated, call.serial = True, serial
-        answers = self._told(self.scheduler.reclaim(_claim(call), lane, now), now)
-        return answers + self._told(self.scheduler.begin(ask.ticket, now), now) if begun else answers
+        answers = self._told(self.scheduler.reclaim(claim, lane, now), now)
+        return answers + self._told(self.scheduler.begin(claim.ticket, now), now) if begun else answers
 
     @property
     def next_wake(self) -> Instant | None:
@@ -197,7 +198,7 @@ class Decider:
 
     # --- one call ------------------------------------------------------------------------------------------------
     def _arrive(self, call: _Call, now: Instant) -> list[Answer]:
-        return self._told(self.scheduler.arrive(_claim(call), now), now)
+        return self._told(self.scheduler.arrive(call.claim, now, call.arrived), now)
 
     def _look_again(self, call: _Call, now: Instant) -> list[Answer]:
         """A timer of a call that is kept back: its rate lets it pass now, or it has waited for long enough."""
@@ -205,10 +206,10 @@ class Decider:
             call.due = None
             if not call.parked:
                 return self._arrive(call, now)
-        if call.parked and call.arrived + call.ask.max_wait <= now:
-            del self._calls[call.ask.ticket]
+        if call.parked and call.arrived + call.claim.max_wait <= now:
+            del self._calls[call.claim.ticket]
             refused = _in_flight(call)
-            return [refused, *self._unpark(self.limits.void(call.ask.ticket, now), now)]
+            return [refused, *self._unpark(self.limits.void(call.claim.ticket, now), now)]
         return []
 
     def _unpark(self, tickets: Iterable[int], now: Instant) -> list[Answer]:
@@ -223,7 +224,7 @@ class Decider:
         return answers
 
     def _standing(self, call: _Call) -> list[Standing]:
-        ticket = call.ask.ticket
+        ticket = call.claim.ticket
         if call.kept_back:
             return [Standing(ticket, 0, 0)]
         found = self.scheduler.standing(ticket)
@@ -250,30 +251,6 @@ class Decider:
         return answers
 
 
-def _limits_ask(ask: AcquireAsk) -> Ask:
-    """Enterprise is told at once that a limit is reached; the others may wait for it (research: 3)."""
-    patience = 0 if ask.tier is Tier.ENTERPRISE else max(ask.max_wait - ask.waited, 0)
-    return Ask(ask.ticket, ask.org, ask.key, ask.model, ask.tier, ask.input, ask.output, ask.ip, patience)
-
-
-def _claim(call: _Call) -> Claim:
-    ask = call.ask
-    return Claim(
-        ticket=ask.ticket,
-        org=ask.org,
-        key=ask.key,
-        tier=ask.tier,
-        model=ask.model,
-        lanes=ask.lanes,
-        input=ask.input,
-        output=ask.output,
-        stream=ask.stream,
-        max_wait=ask.max_wait,
-        priority=ask.priority,
-        arrived=call.arrived,
-    )
-
-
 def _over(ticket: int, over: Over) -> Refused:
     limit = over.scope, over.metric, over.limit, over.used
     return Refused(ticket, LIMIT, over.wait, *limit, readings=over.readings)
@@ -282,7 +259,7 @@ def _over(ticket: int, over: Over) -> Refused:
 def _in_flight(call: _Call) -> Refused:
     """None of the organization's own calls ended in time."""
     found = [reading for reading in call.readings if reading.metric is Metric.IN_FLIGHT and not reading.remaining]
-    ticket = call.ask.ticket
+    ticket = call.claim.ticket
     if not found:
         return Refused(ticket, LIMIT, SECOND, metric=Metric.IN_FLIGHT, readings=call.readings)
     one = found[0]

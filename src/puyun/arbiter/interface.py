@@ -1,6 +1,6 @@
 """What a gateway asks of an arbiter, the same whether it decides here or in another process.
 
-    lease = arbiter.acquire(ask)
+    lease = arbiter.acquire(claim)
     lane = lease.lane or await lease.seat()      # no await where there is a seat at once
 
 and then, whatever happens, once: `lease.end(spent, signal)`. See `Lease` for what may happen between.
@@ -9,7 +9,8 @@ and then, whatever happens, once: `lease.end(spent, signal)`. See `Lease` for wh
 from typing import Protocol
 
 from puyun.arbiter.lease import Lease
-from puyun.arbiter.message import AcquireAsk, Configuration, Look, Seen, Standing
+from puyun.arbiter.message import Configuration, Look, Seen, Standing
+from puyun.claim import Claim
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.view import PoolView
 
@@ -17,7 +18,7 @@ from puyun.scheduler.view import PoolView
 class Arbiter(Protocol):
     """One for each process; everything is called on its event loop. Nothing here blocks."""
 
-    def acquire(self, ask: AcquireAsk) -> Lease:
+    def acquire(self, claim: Claim) -> Lease:
         """A place for a call: a seat, or a place in the queue, or a refusal that `Lease.seat` will raise."""
         ...
 

@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from puyun.arbiter.message import AcquireAsk, Answer, Granted, Preempted, Refused, Standing
+from puyun.arbiter.message import Answer, Granted, Preempted, Refused, Standing
 from puyun.arbiter.refusal import error_for
+from puyun.claim import Claim
 from puyun.kit.clock import Instant
-from puyun.limits.ask import Passed, Reading
-from puyun.scheduler.claim import Signal, Spent
+from puyun.limits.passed import Passed
+from puyun.limits.reading import Reading
+from puyun.scheduler.attempt import Signal, Spent
 
 
 class Desk(Protocol):
@@ -39,9 +41,9 @@ class Lease:
         "_desk",
         "_refusal",
         "_waiter",
-        "ask",
         "asked",
         "begun",
+        "claim",
         "lane",
         "on_preempted",
         "over",
@@ -54,11 +56,11 @@ class Lease:
         "waited",
     )
 
-    def __init__(self, desk: Desk, ask: AcquireAsk, now: Instant) -> None:
+    def __init__(self, desk: Desk, claim: Claim, now: Instant) -> None:
         self._desk = desk
         self._waiter: asyncio.Future[None] | None = None
         self._refusal: BaseException | None = None
-        self.ask = ask
+        self.claim = claim
         self.asked = now
         self.lane = 0
         self.serial = 0
@@ -125,7 +127,7 @@ class Lease:
 
     def waited_at(self, now: Instant) -> int:
         """Microseconds since the call first asked."""
-        return now - self.asked + self.ask.waited
+        return now - self.asked + self.claim.waited
 
     # --- the arbiter's side --------------------------------------------------------------------------------------
     def grant(self, granted: Granted) -> None:
@@ -169,7 +171,7 @@ def hand_over(answer: Answer, leases: dict[int, Lease]) -> None:
         lease.grant(answer)
     elif isinstance(answer, Refused):
         del leases[answer.ticket]
-        lease.refuse(error_for(answer, lease.ask.tier))
+        lease.refuse(error_for(answer, lease.claim.tier))
     elif isinstance(answer, Preempted):
         lease.preempt()
     else:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from puyun.arbiter.alarm import Alarm
 from puyun.arbiter.decider import Decider
 from puyun.arbiter.lease import Lease, hand_over
-from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Look, Seen, Standing
+from puyun.arbiter.message import Answer, Configuration, Look, Seen, Standing
+from puyun.claim import Claim
 from puyun.kit.clock import Clock, Instant
-from puyun.scheduler.claim import Signal, Spent
+from puyun.scheduler.attempt import Signal, Spent
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.view import PoolView
 
@@ -23,11 +24,11 @@ class Local:
         self._leases: dict[int, Lease] = {}
         self._alarm = Alarm(loop, clock, self._wake)
 
-    def acquire(self, ask: AcquireAsk) -> Lease:
+    def acquire(self, claim: Claim) -> Lease:
         now = self._clock.now()
-        lease = self._leases[ask.ticket] = Lease(self, ask, now)
-        self._deliver(self._decider.acquire(ask, now), now)
-        lease.passed = self._decider.passed(ask.ticket)
+        lease = self._leases[claim.ticket] = Lease(self, claim, now)
+        self._deliver(self._decider.acquire(claim, now), now)
+        lease.passed = self._decider.passed(claim.ticket)
         return lease
 
     def observe(self, lane: int, facts: Facts) -> None:
@@ -45,7 +46,7 @@ class Local:
         return self._decider.pools()
 
     async def standing(self, lease: Lease) -> Standing | None:
-        return self._decider.standing(lease.ask.ticket)
+        return self._decider.standing(lease.claim.ticket)
 
     def close(self) -> None:
         """No timer rings any more; what waits is left to its calls, which end by themselves."""
@@ -55,19 +56,19 @@ class Local:
     def begin(self, lease: Lease) -> None:
         """Sure at once: nothing can have come between."""
         now = self._clock.now()
-        self._deliver(self._decider.begin(lease.ask.ticket, lease.serial, now), now)
+        self._deliver(self._decider.begin(lease.claim.ticket, lease.serial, now), now)
 
     def progress(self, lease: Lease, output: int) -> None:
         now = self._clock.now()
-        self._deliver(self._decider.progress(lease.ask.ticket, output, now), now)
+        self._deliver(self._decider.progress(lease.claim.ticket, output, now), now)
 
     def elsewhere(self, lease: Lease, lane: int, signal: Signal) -> None:  # noqa: ARG002 - the decider knows it
         now = self._clock.now()
-        self._deliver(self._decider.elsewhere(lease.ask.ticket, lease.serial, signal, now), now)
+        self._deliver(self._decider.elsewhere(lease.claim.ticket, lease.serial, signal, now), now)
 
     def end(self, lease: Lease, spent: Spent, signal: Signal) -> None:
         now = self._clock.now()
-        ticket = lease.ask.ticket
+        ticket = lease.claim.ticket
         if self._leases.pop(ticket, None) is not None:
             self._deliver(self._decider.end(ticket, spent, signal, now), now)
 

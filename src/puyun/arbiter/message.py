@@ -1,4 +1,4 @@
-"""What workers and the arbiter tell one another. In one process the same structs are handed over as they are.
+"""What workers and the arbiter tell one another, beside claims. In one process the same structs are handed over as they are.
 
 Durations are in microseconds. On the wire each is an array that begins with its tag (`wire`).
 """
@@ -6,31 +6,10 @@ Durations are in microseconds. On the wire each is an array that begins with its
 import msgspec
 
 from puyun.catalog.model import Tier
-from puyun.limits.ask import Reading, Row
+from puyun.limits.reading import Reading, Row
 from puyun.limits.rule import Rule
 from puyun.scheduler.lane import LaneSpec
 from puyun.scheduler.view import QueueView
-
-
-class AcquireAsk(msgspec.Struct, frozen=True, array_like=True, tag=1):
-    """A call that wants a seat. `lanes`: deployments that may serve it, in the catalogue's order; `input`, `output`:
-    estimates in tokens; `max_wait`: the smaller of the tier's and the client's; `waited`: before this arbiter knew it.
-    """
-
-    ticket: int
-    """The call id."""
-    org: int
-    key: int
-    tier: Tier
-    model: int
-    lanes: tuple[int, ...]
-    input: int
-    output: int
-    stream: bool
-    max_wait: int
-    priority: int = 5
-    ip: str | None = None
-    waited: int = 0
 
 
 class Configuration(msgspec.Struct, frozen=True, array_like=True, tag=2):

@@ -10,8 +10,8 @@ from puyun.arbiter.message import Look, Seen
 from puyun.catalog.model import Tier
 from puyun.catalog.snapshot import SoldModel
 from puyun.kit.clock import SECOND, Instant, format_instant
-from puyun.limits.ask import Row
 from puyun.limits.cell import spot
+from puyun.limits.reading import Row
 from puyun.limits.rule import Metric
 
 DEFAULT = "default"

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.lease import Lease
-from puyun.arbiter.message import AcquireAsk
 from puyun.catalog.snapshot import SoldModel
+from puyun.claim import Claim
 from puyun.egress.connect import ConnectFailedError
 from puyun.egress.target import Target
 from puyun.gateway.admit import Admission
@@ -19,7 +19,7 @@ from puyun.metering.experience import Experience
 from puyun.providers.echo import EchoAnswer
 from puyun.providers.failure import classify, no_capacity, upstream_error, upstream_timeout
 from puyun.providers.pressure import OVERLOADED, exhausted_of, retry_after, room_of
-from puyun.scheduler.claim import ABANDONED, OK, Signal, SignalKind
+from puyun.scheduler.attempt import ABANDONED, OK, Signal, SignalKind
 from puyun.scheduler.lane import Facts
 from puyun.system import crash
 
@@ -115,7 +115,7 @@ class Dispatcher:
         if not lanes:
             raise no_capacity(admission.tier, "No deployment of this model can be called at the moment.")
         inputs, outputs = experience.likely(facts)
-        ask = AcquireAsk(
+        claim = Claim(
             call_id,
             key.org,
             key.id,
@@ -129,7 +129,7 @@ class Dispatcher:
             admission.priority,
             peer or None,
         )
-        return self._arbiter.acquire(ask)
+        return self._arbiter.acquire(claim)
 
     async def enter(self, call: Call) -> None:
         """Onto a seat, in its turn. Raises PuyunError 429, 503; UpstreamClosedError when the client left meanwhile."""

@@ -15,7 +15,7 @@ from puyun.metering.reading import Reading
 from puyun.metering.record import NO_FLAGS, Flag, UsageRecord
 from puyun.metering.usage import NO_USAGE
 from puyun.pricing.rate import rate
-from puyun.scheduler.claim import ABANDONED, OK, Signal, SignalKind, Spent
+from puyun.scheduler.attempt import ABANDONED, OK, Signal, SignalKind, Spent
 from puyun.storage.ledger.writer import LedgerUnavailableError, LedgerWriter
 from puyun.system import crash
 

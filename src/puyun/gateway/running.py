@@ -10,7 +10,7 @@ from puyun.gateway.wording import limits_lines, lowered, stream_head
 from puyun.kit.ids import request_id
 from puyun.metering.experience import Experience
 from puyun.protocol import openai, sse
-from puyun.scheduler.claim import ABANDONED, NOTHING
+from puyun.scheduler.attempt import ABANDONED, NOTHING
 
 
 class Call:

@@ -8,7 +8,7 @@ rounded but for display.
 from typing import NamedTuple
 
 from puyun.kit.clock import SECOND, Instant
-from puyun.limits.ask import Reading
+from puyun.limits.reading import Reading
 from puyun.limits.rule import REQUESTS, WINDOWS, Metric, Rule, Scope
 
 

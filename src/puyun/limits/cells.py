@@ -32,7 +32,7 @@ Caller: TypeAlias = tuple[int, int, int, Tier | None, str | None]
 class Vector:
     """The cells a kind of call counts in."""
 
-    __slots__ = ("flights", "open", "queues", "rates", "shape", "used")
+    __slots__ = ("cells", "flights", "open", "queues", "rates", "shape", "used")
 
     def __init__(self, cells: Iterable[Rate | Count]) -> None:
         held = tuple(cells)
@@ -40,17 +40,13 @@ class Vector:
         self.rates = tuple((cell, COSTS[cell.rule.metric]) for cell in held if isinstance(cell, Rate))
         self.flights = tuple(count for count in counts if count.rule.metric is Metric.IN_FLIGHT)
         self.queues = tuple(count for count in counts if count.rule.metric is Metric.QUEUED)
+        self.cells: tuple[Rate | Count, ...] = (*(rate for rate, _ in self.rates), *self.flights, *self.queues)
         self.open = 0
         """Calls that count in it."""
         self.shape: object = None
         """What `lines` keeps of it."""
         self.used = Instant(0)
         """When a call last counted in it."""
-
-    def cells(self) -> Iterator[Rate | Count]:
-        yield from (rate for rate, _ in self.rates)
-        yield from self.flights
-        yield from self.queues
 
 
 class Cells:
@@ -84,7 +80,7 @@ class Cells:
         if vector is None:
             self._tidy(now)
             vector = Vector(self._cell(place, rule) for place, rule in self.rules(caller) if rule.amount is not None)
-            for cell in vector.cells():
+            for cell in vector.cells:
                 cell.shares += 1
             self._vectors[caller] = vector
         vector.used = now
@@ -127,14 +123,14 @@ class Cells:
         return cell
 
     def _tidy(self, now: Instant) -> None:
-        """Look at the oldest few: drop vectors that nobody used since the last look, and idle cells of no vector."""
+        """Look at the oldest few: drop vectors that nobody has used for `KEPT`, and idle cells of no vector."""
         full = len(self._vectors) > ENTRIES_MAX
         for _ in range(min(TIDIED, len(self._vectors))):
             caller, vector = self._vectors.popitem(last=False)
             if vector.open or (now - vector.used < KEPT and not full):
                 self._vectors[caller] = vector
                 continue
-            for cell in vector.cells():
+            for cell in vector.cells:
                 cell.shares -= 1
         full = len(self._cells) > ENTRIES_MAX
         for _ in range(min(TIDIED, len(self._cells))):

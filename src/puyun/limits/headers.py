@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from puyun.kit.clock import HOUR, MINUTE, SECOND, Instant, format_instant
-from puyun.limits.ask import Reading
+from puyun.limits.reading import Reading
 from puyun.limits.rule import REQUESTS, Metric
 
 TOKENS = frozenset({Metric.ITPM, Metric.OTPM, Metric.TPM, Metric.TPD})

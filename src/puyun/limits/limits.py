@@ -3,15 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-import msgspec
-
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
 from puyun.limits import saved
-from puyun.limits.ask import Ask, Over, Passed, Row
 from puyun.limits.cell import Count, Rate
 from puyun.limits.cells import Caller, Cells, Vector
+from puyun.limits.passed import Passed
 from puyun.limits.policy import Policy
+from puyun.limits.reading import Over, Row
 
 HINT = 1 * SECOND
 """When to come again where nobody can know: a place in flight becomes free when a call ends."""
@@ -19,23 +19,13 @@ HINT = 1 * SECOND
 NEVER = Instant(1 << 62)
 
 
-class Call(msgspec.Struct):
-    """A call that was let in, and what is counted for it."""
-
-    ask: Ask
-    vector: Vector
-    input: int
-    output: int
-    waiting: bool
-
-
 class Limits:
     """Counts against a policy. One decider at a time; not thread-safe."""
 
     def __init__(self, policy: Policy) -> None:
         self._cells = Cells(policy)
-        self._calls: dict[int, Call] = {}
-        self._waiting: defaultdict[int, dict[int, Call]] = defaultdict(dict)
+        self._calls: dict[int, Passed] = {}
+        self._waiting: defaultdict[int, dict[int, Passed]] = defaultdict(dict)
         """By organization, in order of arrival; no entry is empty."""
         self._started: list[int] = []
         self._change = Instant(0)
@@ -61,14 +51,15 @@ class Limits:
         self._follow(policy, now)
         return self.wake(now)
 
-    def check(self, ask: Ask, now: Instant) -> Passed | Over:
+    def check(self, claim: Claim, now: Instant) -> Passed | Over:
         """All limits or none: counts the call against each, or against nothing. Raises ValueError for a known ticket."""
         if now >= self._change:
             self._advance(now)
-        if ask.ticket in self._calls:
-            raise ValueError(f"ticket {ask.ticket} has passed already")
-        vector = self._cells.vector(self._caller(ask), now)
-        costs = (1, ask.input, ask.output, ask.input + ask.output)
+        ticket = claim.ticket
+        if ticket in self._calls:
+            raise ValueError(f"ticket {ticket} has passed already")
+        vector = self._cells.vector(self._caller(claim), now)
+        costs = (1, claim.input, claim.output, claim.input + claim.output)
         times: list[int] = []
         delay = 0
         for rate, kind in vector.rates:
@@ -77,8 +68,8 @@ class Limits:
             tat = (rate.tat if rate.tat > start else start) + cost  # noqa: FURB136 - hot: max() is a call
             late = tat - start - rate.capacity
             if late > 0:
-                if cost > rate.capacity or (wait := -(-late // rate.amount)) > ask.patience:
-                    return self._refuse(vector, costs, ask.patience, now)
+                if cost > rate.capacity or (wait := -(-late // rate.amount)) > claim.patience:
+                    return self._refuse(vector, costs, claim.patience, now)
                 delay = max(delay, wait)
             times.append(tat)
         waiting = False
@@ -86,16 +77,16 @@ class Limits:
             if count.value >= count.amount:
                 waiting = True
                 if not (count.amount and vector.queues and _room(vector.queues)):
-                    return self._refuse(vector, costs, ask.patience, now)
+                    return self._refuse(vector, costs, claim.patience, now)
         for (rate, _), tat in zip(vector.rates, times, strict=True):
             rate.tat = tat
         for count in vector.queues if waiting else vector.flights:
             count.value += 1
-        call = self._calls[ask.ticket] = Call(ask, vector, ask.input, ask.output, waiting)
+        call = self._calls[ticket] = Passed(claim, vector, now, delay, waiting=waiting)
         vector.open += 1
         if waiting:
-            self._waiting[ask.org][ask.ticket] = call
-        return Passed(vector, now, waiting, delay)
+            self._waiting[claim.org][ticket] = call
+        return call
 
     def knock(self, ip: str, now: Instant) -> Over | None:
         """Count a request whose sender is not known, against its network address alone."""
@@ -109,17 +100,17 @@ class Limits:
                 rate.add(costs[kind], now)
         return over
 
-    def reclaim(self, ask: Ask, now: Instant) -> None:
+    def reclaim(self, claim: Claim, now: Instant) -> None:
         """A call that another decider let in before it died: it is in flight whatever the limits, and its tokens were
         counted then. Raises ValueError for a known ticket.
         """
         if now >= self._change:
             self._advance(now)
-        if ask.ticket in self._calls:
-            raise ValueError(f"ticket {ask.ticket} has passed already")
-        vector = self._cells.vector(self._caller(ask), now)
+        if claim.ticket in self._calls:
+            raise ValueError(f"ticket {claim.ticket} has passed already")
+        vector = self._cells.vector(self._caller(claim), now)
         vector.open += 1
-        self._calls[ask.ticket] = Call(ask, vector, ask.input, ask.output, waiting=False)
+        self._calls[claim.ticket] = Passed(claim, vector, now)
         _add(vector.flights, 1)
 
     def correct(self, ticket: int, input: int, output: int, now: Instant) -> None:  # noqa: A002 - the word for it
@@ -181,8 +172,8 @@ class Limits:
         for place, rate in saved.load(state, now):
             self._cells.keep(place, rate)
 
-    def _caller(self, ask: Ask) -> Caller:
-        return ask.org, ask.key, ask.model, ask.tier, ask.ip if self._cells.addressed else None
+    def _caller(self, claim: Claim) -> Caller:
+        return claim.org, claim.key, claim.model, claim.tier, claim.ip if self._cells.addressed else None
 
     def _refuse(self, vector: Vector, costs: tuple[int, int, int, int], patience: int, now: Instant) -> Over:
         over = self._over(vector, costs, patience, now)
@@ -210,7 +201,7 @@ class Limits:
             limit=reading.limit,
             used=reading.used,
             wait=None if wait == NEVER else wait,
-            readings=tuple(each.reading(now) for each in vector.cells()),
+            readings=tuple(each.reading(now) for each in vector.cells),
             rule=cell.rule,
         )
 
@@ -226,17 +217,17 @@ class Limits:
         self._cells.follow(policy, since)
         self._change = policy.next_change(since) or NEVER
         for call in self._calls.values():
-            call.vector = vector = self._cells.vector(self._caller(call.ask), since)
+            call.vector = vector = self._cells.vector(self._caller(call.claim), since)
             vector.open += 1
             _add(vector.queues if call.waiting else vector.flights, 1)
         for org in list(self._waiting):
             self._start(org)
 
-    def _leave(self, call: Call) -> None:
+    def _leave(self, call: Passed) -> None:
         """A call left: it waits no more, and others of its organization may have found room."""
-        org = call.ask.org
+        org = call.claim.org
         if org in self._waiting:
-            self._waiting[org].pop(call.ask.ticket, None)
+            self._waiting[org].pop(call.claim.ticket, None)
             self._start(org)
 
     def _start(self, org: int) -> None:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from puyun.kit.clock import SECOND
 from puyun.limits import headers
-from puyun.limits.ask import Passed, Reading
+from puyun.limits.passed import Passed
+from puyun.limits.reading import Reading
 from puyun.limits.rule import REQUESTS, Metric
 
 SHAPES_MAX = 4_096
@@ -40,7 +41,7 @@ def lines_of(passed: Passed) -> bytes:
     shape = vector.shape
     if not isinstance(shape, _Shape):
         shape = vector.shape = _shape(passed.readings)
-    return _filled(shape, [cell.state(now) for cell in vector.cells()])
+    return _filled(shape, [cell.state(now) for cell in vector.cells])
 
 
 def openai_lines(readings: Sequence[Reading]) -> bytes:

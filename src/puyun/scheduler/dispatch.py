@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from puyun.kit.clock import SECOND, Instant
-from puyun.scheduler.claim import Signal, SignalKind
+from puyun.scheduler.attempt import Signal, SignalKind
 from puyun.scheduler.decision import Decision, Grant, Preempted, Refusal, Why
 from puyun.scheduler.flow import Call, Line
 from puyun.scheduler.lane import Lane
@@ -117,7 +117,7 @@ class Dispatch:
         )
         if preemptible:
             lane.victims[call.ticket] = now
-        return Grant(call.ticket, lane.id, lane.pool.name, now - claim.arrived, preemptible)
+        return Grant(call.ticket, lane.id, lane.pool.name, now - call.arrived, preemptible)
 
     # --- seats that come back --------------------------------------------------------------------------------------------
     def _heed(self, lane: Lane[Line], signal: Signal, now: Instant) -> None:

@@ -5,8 +5,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from puyun.claim import Claim
 from puyun.kit.clock import Instant
-from puyun.scheduler.claim import Claim
 from puyun.scheduler.lane import Lane
 from puyun.scheduler.rules import Rules
 
@@ -16,6 +16,7 @@ class Call:
 
     __slots__ = (
         "again",
+        "arrived",
         "begun",
         "charged",
         "claim",
@@ -34,8 +35,9 @@ class Call:
         "ticket",
     )
 
-    def __init__(self, claim: Claim, rank: int, tab: "Tab") -> None:
+    def __init__(self, claim: Claim, arrived: Instant, rank: int, tab: "Tab") -> None:
         self.claim = claim
+        self.arrived = arrived
         self.ticket = claim.ticket
         self.rank = rank
         self.tab = tab
@@ -43,8 +45,8 @@ class Call:
         """Without those that failed it."""
         self.lane: Lane[Line] | None = None
         self.flow: Flow | None = None
-        self.deadline = Instant(claim.arrived + claim.max_wait)
-        self.granted = claim.arrived
+        self.deadline = Instant(arrived + claim.max_wait)
+        self.granted = arrived
         self.charged: int | None = None
         """Thousandths of a token-cost unit, on the counter; None where the lane is its organization's own."""
         self.output = 0

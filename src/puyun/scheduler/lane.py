@@ -5,9 +5,9 @@ from typing import Generic, TypeVar
 import msgspec
 
 from puyun.kit.clock import Instant
+from puyun.scheduler.attempt import Signal, Spent
 from puyun.scheduler.breaker import Breaker
 from puyun.scheduler.bucket import Bucket
-from puyun.scheduler.claim import Signal, Spent
 from puyun.scheduler.pool import ENTERPRISE, FLEX, LENT, RANKS, TEST, Pool
 from puyun.scheduler.rules import Rules
 

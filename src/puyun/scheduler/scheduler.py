@@ -4,8 +4,9 @@ import heapq
 from collections.abc import Mapping
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.scheduler.claim import ABANDONED, NOTHING, Claim, Signal, Spent
+from puyun.scheduler.attempt import ABANDONED, NOTHING, Signal, Spent
 from puyun.scheduler.decision import Decision, Refusal, Why
 from puyun.scheduler.dispatch import Dispatch
 from puyun.scheduler.flow import Call, Line
@@ -45,8 +46,11 @@ class Scheduler(Dispatch):
         self._fill_all(known.values(), out, now)
         return out
 
-    def arrive(self, claim: Claim, now: Instant) -> list[Decision]:
-        """Grants, queues (no decision about this ticket) or refuses. A ticket that is known already is ignored."""
+    def arrive(self, claim: Claim, now: Instant, arrived: Instant | None = None) -> list[Decision]:
+        """Grants, queues (no decision about this ticket) or refuses. A ticket that is known already is ignored.
+
+        `arrived`: when the call came, if it was kept back since.
+        """
         now = self._tick(now)
         ticket = claim.ticket
         if ticket in self._calls:
@@ -57,7 +61,7 @@ class Scheduler(Dispatch):
         if not route.groups:
             return [Refusal(ticket, Why.NO_LANE, 0)]
         tab = level.tab(claim.org, route)
-        call = Call(claim, rank, tab)
+        call = Call(claim, Instant(now - claim.waited) if arrived is None else arrived, rank, tab)
         spot = self._vacancy(call, route, now)
         if spot is not None:
             self._calls[ticket] = call
@@ -174,7 +178,8 @@ class Scheduler(Dispatch):
         rank = RANK[claim.tier]
         level = self._levels[rank].get(claim.model) or self._level(claim.model, rank)
         route = self._route(level, claim.lanes, claim.org, now)
-        call = self._calls[claim.ticket] = Call(claim, rank, level.tab(claim.org, route))
+        tab = level.tab(claim.org, route)
+        call = self._calls[claim.ticket] = Call(claim, Instant(now - claim.waited), rank, tab)
         place = next((place for group in route.groups for found, place in group if found is known), rank)
         self._seat(call, level, known, place, now)
         call.begun = True
@@ -235,5 +240,5 @@ class Scheduler(Dispatch):
 
 def _order(call: Call) -> tuple[int, int, int]:
     """To queue them as they were: those that go to the head come first, the last of them first."""
-    arrived, ticket = call.claim.arrived, call.ticket
+    arrived, ticket = call.arrived, call.ticket
     return (0, -arrived, -ticket) if call.again else (1, arrived, ticket)

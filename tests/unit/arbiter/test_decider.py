@@ -7,7 +7,7 @@ from puyun.arbiter.message import Granted, Look, Preempted, Refused, Standing
 from puyun.catalog.model import Tier
 from puyun.kit.clock import SECOND, Instant
 from puyun.limits.rule import Metric, Rule, Scope
-from puyun.scheduler.claim import ABANDONED, NOTHING, OK, Signal, SignalKind, Spent
+from puyun.scheduler.attempt import ABANDONED, NOTHING, OK, Signal, SignalKind, Spent
 from puyun.scheduler.decision import Why
 
 T0 = Instant(1_000_000_000_000_000)

@@ -13,7 +13,7 @@ from puyun.arbiter.message import Look
 from puyun.catalog.model import Tier
 from puyun.kit.errors import PuyunError
 from puyun.limits.rule import Metric, Rule, Scope
-from puyun.scheduler.claim import NOTHING, OK, Signal, SignalKind
+from puyun.scheduler.attempt import NOTHING, OK, Signal, SignalKind
 from puyun.scheduler.lane import LaneSpec
 from puyun.system.clock import SteadyClock
 

@@ -12,9 +12,10 @@ from scripted import OK, PATIENCE, Reader, Script, Server, Writer, answers, unti
 from puyun.arbiter.decider import Decider
 from puyun.arbiter.lease import Lease
 from puyun.arbiter.local import Local
-from puyun.arbiter.message import AcquireAsk, Configuration
+from puyun.arbiter.message import Configuration
 from puyun.catalog.model import Deployment, Dialect, Kind, Model, Provider, Tier
 from puyun.catalog.snapshot import Candidate, SoldModel
+from puyun.claim import Claim
 from puyun.egress.connect import Connector
 from puyun.egress.target import Target, target_at, target_of
 from puyun.gateway.dispatch import Attempt, Dispatcher
@@ -22,7 +23,7 @@ from puyun.gateway.upstream import Pool, UpstreamClosedError
 from puyun.kit.errors import PuyunError
 from puyun.limits.limits import Limits
 from puyun.limits.policy import Policy
-from puyun.scheduler.claim import ABANDONED, NOTHING
+from puyun.scheduler.attempt import ABANDONED, NOTHING
 from puyun.scheduler.lane import LaneSpec
 from puyun.scheduler.rules import DEFAULTS
 from puyun.scheduler.scheduler import Scheduler
@@ -83,7 +84,7 @@ class Stage:
     async def open(self, max_wait: int = 0) -> Attempt:
         self.tickets += 1
         call, lanes = self.call, self.dispatcher.lanes_of(self.call.sold)
-        call.lease = self.arbiter.acquire(AcquireAsk(self.tickets, 7, 3, call.tier, 1, lanes, 1, 1, False, max_wait))
+        call.lease = self.arbiter.acquire(Claim(self.tickets, 7, 3, call.tier, 1, lanes, 1, 1, False, max_wait))
         call.attempts = 0
         try:
             await self.dispatcher.enter(call)

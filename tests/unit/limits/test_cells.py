@@ -1,18 +1,17 @@
 """Memory is bounded by who is active, whoever has ever called."""
 
 import pytest
-from rulebook import at, policy
+from rulebook import at, claim, policy
 
 from puyun.catalog.model import Tier
 from puyun.limits import cells
-from puyun.limits.ask import Ask
 from puyun.limits.limits import Limits
 
 BOOK = "tier flex rpm 60 burst 1\ntier flex itpm 600 burst 1\ntier flex in_flight 2\nip each rpm 60 burst 1"
 
 
 def call(limits: Limits, org: int, second: float, *, ends: bool = True, ip: str | None = None) -> None:
-    limits.check(Ask(org, org, org, 1, Tier.FLEX, 5, 5, ip), at(second))
+    limits.check(claim(org, org, org, 1, Tier.FLEX, 5, 5, ip=ip), at(second))
     if ends:
         limits.release(org, at(second))
 
@@ -77,7 +76,7 @@ def test_a_cell_is_one_cell_for_as_long_as_it_is_used(busy: int) -> None:
     passed = 0
     for number in range(4000):
         now = at(number * 0.01)
-        answer = limits.check(Ask(number, 1, number % busy, 1, Tier.FLEX, 0, 0), now)
+        answer = limits.check(claim(number, 1, number % busy, 1, Tier.FLEX, 0, 0), now)
         if hasattr(answer, "waiting"):
             passed += 1
             limits.release(number, now)

@@ -1,13 +1,14 @@
 """Headers as clients read them."""
 
 import pytest
-from rulebook import at, policy
+from rulebook import at, claim, policy
 
 from puyun.catalog.model import Tier
 from puyun.kit.clock import Instant, parse_instant
 from puyun.limits import headers
-from puyun.limits.ask import Ask, Passed, Reading
 from puyun.limits.limits import Limits
+from puyun.limits.passed import Passed
+from puyun.limits.reading import Reading
 
 NOW = parse_instant("2026-11-25T03:04:05.5Z")
 
@@ -21,7 +22,7 @@ tier flex queued 32
 
 
 def readings(book: str, *, input: int = 1000, output: int = 60_000) -> tuple[Reading, ...]:  # noqa: A002 - tokens
-    passed = Limits(policy(book)).check(Ask(1, 7, 1, 1, Tier.FLEX, input, output), NOW)
+    passed = Limits(policy(book)).check(claim(1, 7, 1, 1, Tier.FLEX, input, output), NOW)
     assert isinstance(passed, Passed)
     return passed.readings
 
@@ -82,7 +83,7 @@ def test_ietf() -> None:
 
 def test_a_debt_is_nothing_remaining() -> None:
     limits = Limits(policy("org 7 otpm 600"))
-    passed = limits.check(Ask(1, 7, 1, 1, Tier.FLEX, 0, 1), Instant(0))
+    passed = limits.check(claim(1, 7, 1, 1, Tier.FLEX, 0, 1), Instant(0))
     limits.correct(1, 0, 900, Instant(0))
     assert isinstance(passed, Passed)
     assert headers.openai(passed.readings) == {
@@ -136,11 +137,11 @@ def test_a_call_that_waits_as_told_passes() -> None:
     """`retry-after-ms` and `retry-after` are never too short, for any amount."""
     for amount in (1, 7, 13, 59, 61, 997):
         limits = Limits(policy(f"org 7 rpm {amount} burst 1"))
-        limits.check(Ask(1, 7, 1, 1, Tier.FLEX, 0, 0), at(3))
-        over = limits.check(Ask(2, 7, 1, 1, Tier.FLEX, 0, 0), at(3))
+        limits.check(claim(1, 7, 1, 1, Tier.FLEX, 0, 0), at(3))
+        over = limits.check(claim(2, 7, 1, 1, Tier.FLEX, 0, 0), at(3))
         while not isinstance(over, Passed):
             told = headers.retry(over.wait)
             later = Instant(at(3) + int(told["retry-after-ms"]) * 1000)
             assert int(told["retry-after"]) * 1_000_000 >= (over.wait or 0)
-            over = limits.check(Ask(2, 7, 1, 1, Tier.FLEX, 0, 0), later)
+            over = limits.check(claim(2, 7, 1, 1, Tier.FLEX, 0, 0), later)
             assert isinstance(over, Passed)

@@ -1,21 +1,25 @@
 """The limits, told as dialogues: a rule book, what is asked and when (seconds), what is answered."""
 
 import pytest
-from rulebook import MODELS, at, policy, rules
+from rulebook import MODELS, at, claim, policy, rules
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import Instant
-from puyun.limits.ask import Ask, Over, Passed
 from puyun.limits.limits import Limits
+from puyun.limits.passed import Passed
 from puyun.limits.policy import Policy
+from puyun.limits.reading import Over
 
 
-def ask(ticket: int, **fields: object) -> Ask:
-    usual = {"org": 7, "key": 1, "model": 1, "tier": Tier.FLEX, "input": 0, "output": 0}
-    return Ask(**(usual | {"ticket": ticket} | fields))
+def ask(ticket: int, **fields: object) -> Claim:
+    tokens = fields.pop("input", 0), fields.pop("output", 0)
+    usual = {"org": 7, "key": 1, "model": 1, "tier": Tier.FLEX} | fields
+    named = {name: usual.pop(name) for name in ("ip", "patience") if name in usual}
+    return claim(ticket, *usual.values(), *tokens, **named)
 
 
-def asked(words: list[str]) -> Ask:
+def asked(words: list[str]) -> Claim:
     """`1 in=10 out=5 org=8 key=2 model=3 tier=test ip=::1 patience=2`"""
     names = {"in": "input", "out": "output"}
     fields = dict(word.split("=") for word in words[1:])

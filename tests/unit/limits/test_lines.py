@@ -2,13 +2,15 @@
 
 import pytest
 from hypothesis import given, strategies as st
+from rulebook import claim
 
 from puyun.catalog.model import Tier
 from puyun.kit.clock import DAY, MINUTE, Instant
 from puyun.limits import headers, lines
-from puyun.limits.ask import Ask, Passed, Reading
 from puyun.limits.limits import Limits
+from puyun.limits.passed import Passed
 from puyun.limits.policy import Policy
+from puyun.limits.reading import Reading
 from puyun.limits.rule import AT_A_TIME, WINDOWS, Metric, Rule, Scope
 
 
@@ -59,12 +61,12 @@ def test_lines_of_a_call_that_was_let_in_are_those_of_its_readings(calls: list[t
     limits, now = Limits(Policy(rules, {1: "m"}, defaults=())), Instant(DAY)
     for ticket, (asked, answer, pause) in enumerate(calls):
         now = Instant(now + pause)
-        passed = limits.check(Ask(ticket, 7, 3, 1, Tier.FLEX, asked, answer), now)
+        passed = limits.check(claim(ticket, 7, 3, 1, Tier.FLEX, asked, answer), now)
         if isinstance(passed, Passed):
             assert lines.lines_of(passed) == lines.openai_lines(passed.readings) == plain(list(passed.readings))
 
 
 def test_without_limits_there_are_no_lines() -> None:
-    passed = Limits(Policy(defaults=())).check(Ask(1, 7, 3, 1, Tier.FLEX, 5, 5), Instant(DAY))
+    passed = Limits(Policy(defaults=())).check(claim(1, 7, 3, 1, Tier.FLEX, 5, 5), Instant(DAY))
     assert isinstance(passed, Passed)
     assert lines.lines_of(passed) == lines.openai_lines(()) == b""

@@ -2,20 +2,21 @@
 
 import msgspec
 import pytest
-from rulebook import at, policy
+from rulebook import at, claim, policy
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import Instant
-from puyun.limits.ask import Ask, Over
 from puyun.limits.limits import Limits
+from puyun.limits.reading import Over
 
 BOOK = (
     "org 7 otpm 600 burst 60\norg 7 rpm 60 burst 60\nkey 1 itpm 60 burst 60\norg 7 in_flight 1\nip each rpm 6 burst 60"
 )
 
 
-def ask(ticket: int, output: int = 0) -> Ask:
-    return Ask(ticket, 7, 1, 1, Tier.FLEX, 30, output, "192.0.2.1")
+def ask(ticket: int, output: int = 0) -> Claim:
+    return claim(ticket, 7, 1, 1, Tier.FLEX, 30, output, ip="192.0.2.1")
 
 
 def shown(limits: Limits, now: Instant) -> list[tuple[str, int]]:

@@ -13,7 +13,7 @@ NOW = Instant(0)
 
 
 def call(ticket: int, tab: Tab, **asked: object) -> Call:
-    return Call(claim(ticket, org=tab.org, **asked), FLEX, tab)
+    return Call(claim(ticket, org=tab.org, **asked), Instant(0), FLEX, tab)
 
 
 def drained(flow: Flow) -> list[int]:

@@ -4,7 +4,7 @@ import pytest
 from seats import lane
 
 from puyun.kit.clock import MINUTE, SECOND, Instant
-from puyun.scheduler.claim import Signal, SignalKind
+from puyun.scheduler.attempt import Signal, SignalKind
 from puyun.scheduler.lane import Facts, Lane, LaneSpec, lends
 from puyun.scheduler.rules import DEFAULTS
 

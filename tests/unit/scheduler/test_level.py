@@ -65,7 +65,7 @@ def test_a_queue_that_begins_is_judged_by_seats_and_not_by_the_last_one() -> Non
     of, lanes = level()
     route = of.route((1,), 1, lanes, NOW)
     of.kept_seat(70_000)
-    call = Call(claim(1), FLEX, of.tab(1, route))
+    call = Call(claim(1), NOW, FLEX, of.tab(1, route))
     of.enqueue(call, route, NOW)
     of.dequeue(call, NOW, served=True)
     assert of.predict(1, 0, route, Instant(600 * SECOND)) == 35_000, "two seats, 70 ms each"
@@ -77,7 +77,7 @@ def test_one_that_comes_anew_is_a_few_calls_behind_those_that_wait_and_no_more()
     waits = of.tab(1, route)
     for _ in range(1000):
         of.charge(waits, 1000)
-    of.enqueue(Call(claim(1), FLEX, waits), route, NOW)
+    of.enqueue(Call(claim(1), NOW, FLEX, waits), route, NOW)
     assert of.tab(2, route).v == waits.v - DEFAULTS.credit * 1000
     assert DEFAULTS.credit > 0
 
@@ -87,7 +87,7 @@ def test_the_longest_queue_is_known_whatever_comes_and_goes() -> None:
     route = of.route((1,), 1, lanes, NOW)
     calls = []
     for ticket, org in enumerate([1, 2, 2, 3, 2, 1, 1, 1, 3]):
-        calls.append(Call(claim(ticket, org=org), FLEX, of.tab(org, route)))
+        calls.append(Call(claim(ticket, org=org), NOW, FLEX, of.tab(org, route)))
         of.enqueue(calls[-1], route, NOW)
     dropped = of.dropped_for(of.tabs[2])
     assert dropped is not None

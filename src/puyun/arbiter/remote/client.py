@@ -13,24 +13,16 @@ from typing import Any, TypeVar
 import msgspec
 
 from puyun.arbiter.lease import Lease, hand_over
-from puyun.arbiter.message import (
-    AcquireAsk,
-    Configuration,
-    Granted,
-    Look,
-    Preempted,
-    Refused,
-    Seen,
-    Standing,
-)
+from puyun.arbiter.message import Configuration, Granted, Look, Preempted, Refused, Seen, Standing
 from puyun.arbiter.refusal import AWAY_RETRY, error_for
 from puyun.arbiter.remote import wire
 from puyun.arbiter.remote.board import Board
 from puyun.arbiter.remote.stopgap import Stopgap
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import Clock
 from puyun.kit.errors import Blame, PuyunError
-from puyun.scheduler.claim import Signal, Spent
+from puyun.scheduler.attempt import Signal, Spent
 from puyun.scheduler.decision import Why
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.view import PoolView
@@ -122,15 +114,15 @@ class Client:
         return self._epoch
 
     # --- what calls ask for ----------------------------------------------------------------------------------------
-    def acquire(self, ask: AcquireAsk) -> Lease:
-        lease = Lease(self, ask, self._clock.now())
+    def acquire(self, claim: Claim) -> Lease:
+        lease = Lease(self, claim, self._clock.now())
         if len(self._leases) >= LEASES_MAX:
-            lease.refuse(error_for(Refused(ask.ticket, Why.QUEUE_FULL, AWAY_RETRY), ask.tier))
+            lease.refuse(error_for(Refused(claim.ticket, Why.QUEUE_FULL, AWAY_RETRY), claim.tier))
             return lease
-        self._leases[ask.ticket] = lease
+        self._leases[claim.ticket] = lease
         if self.joined:
-            self._send(ask)
-        elif ask.tier is Tier.TEST:
+            self._send(claim)
+        elif claim.tier is Tier.TEST:
             self._turn_away(lease)
         else:
             self._stopgap.enter(lease)
@@ -157,7 +149,7 @@ class Client:
     async def standing(self, lease: Lease) -> Standing | None:
         if not self.joined:
             return None
-        answer = await self._ask(lambda number: wire.AskStanding(number, lease.ask.ticket), wire.TheStanding)
+        answer = await self._ask(lambda number: wire.AskStanding(number, lease.claim.ticket), wire.TheStanding)
         lease.standing = answer.standing or lease.standing
         return answer.standing
 
@@ -165,7 +157,7 @@ class Client:
     def begin(self, lease: Lease) -> asyncio.Future[bool] | None:
         if not self.joined:
             return None
-        ticket = lease.ask.ticket
+        ticket = lease.claim.ticket
         self._send(wire.Begin(ticket, lease.serial, lease.preemptible))
         if not lease.preemptible:
             return None
@@ -174,17 +166,17 @@ class Client:
 
     def progress(self, lease: Lease, output: int) -> None:
         if self.joined:
-            self._outputs[lease.ask.ticket] = output
+            self._outputs[lease.claim.ticket] = output
 
     def elsewhere(self, lease: Lease, lane: int, signal: Signal) -> None:
         if self.joined:
-            self._send(wire.Elsewhere(lease.ask.ticket, lease.serial, signal))
+            self._send(wire.Elsewhere(lease.claim.ticket, lease.serial, signal))
         else:
             self._stopgap.leave(lease, lane)
             self._stopgap.enter(lease)
 
     def end(self, lease: Lease, spent: Spent, signal: Signal) -> None:
-        ticket = lease.ask.ticket
+        ticket = lease.claim.ticket
         self._outputs.pop(ticket, None)
         if self._leases.pop(ticket, None) is None:
             return
@@ -278,14 +270,14 @@ class Client:
         seated = [lease for lease in self._leases.values() if lease.lane]
         waiting = [lease for lease in self._leases.values() if not lease.lane]
         for lease in seated:
-            self._send(wire.Reclaim(lease.ask, lease.lane, lease.serial, lease.begun))
+            self._send(wire.Reclaim(lease.claim, lease.lane, lease.serial, lease.begun))
         self._send(wire.Claimed())
         for lease in waiting:
-            self._send(msgspec.structs.replace(lease.ask, waited=lease.waited_at(now)))
+            self._send(msgspec.structs.replace(lease.claim, waited=lease.waited_at(now)))
         log.info("arbiter_joined", extra={"epoch": self._epoch, "seats": len(seated), "waiting": len(waiting)})
 
     def _turn_away(self, lease: Lease) -> None:
-        hand_over(Refused(lease.ask.ticket, Why.AWAY, AWAY_RETRY), self._leases)
+        hand_over(Refused(lease.claim.ticket, Why.AWAY, AWAY_RETRY), self._leases)
 
     # --- sending ---------------------------------------------------------------------------------------------------
     def _send(self, message: wire.FromWorker) -> None:

@@ -8,10 +8,12 @@ from typing_extensions import override
 
 from puyun.arbiter.message import Configuration
 from puyun.arbiter.remote.memory import Memory, State
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.limits.ask import Ask, Over, Passed
 from puyun.limits.limits import Limits
+from puyun.limits.passed import Passed
 from puyun.limits.policy import Policy
+from puyun.limits.reading import Over
 
 SAVE_EVERY = 2 * SECOND
 RECALL_FOR = 10 * SECOND
@@ -23,12 +25,12 @@ LOG_MAX = 32 << 20
 
 class _Passed(msgspec.Struct, frozen=True, array_like=True, tag=1):
     at: int
-    ask: Ask
+    claim: Claim
 
 
 class _Reclaimed(msgspec.Struct, frozen=True, array_like=True, tag=2):
     at: int
-    ask: Ask
+    claim: Claim
 
 
 class _Corrected(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -52,13 +54,13 @@ _Note = _Passed | _Reclaimed | _Corrected | _Released | _Voided
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
-    """`asks`: of the calls that were open. They may be put right later, so the next one must know them until it has read
+    """`claims`: of the calls that were open. They may be put right later, so the next one must know them until it has read
     the log.
     """
 
     at: int
     limits: bytes
-    asks: list[Ask]
+    claims: list[Claim]
     configuration: Configuration | None
 
 
@@ -74,10 +76,10 @@ class KeptLimits(Limits):
         self._memory = memory
         self._epoch = epoch
         self._noted: list[_Note] = []
-        self._open: dict[int, Ask] = {}
+        self._open: dict[int, Claim] = {}
         self._configuration: Configuration | None = None
         self._due = Instant(0)
-        self._recalled: dict[int, Ask] = {}
+        self._recalled: dict[int, Claim] = {}
         """Calls that the arbiter before this one had let in: a worker claims them, or asks anew for those that waited."""
         self._forget = Instant(0)
 
@@ -87,9 +89,9 @@ class KeptLimits(Limits):
             saved = _saved.decode(state.rest)
             self.obey(saved.configuration, Instant(saved.at))
             self.restore(saved.limits, Instant(saved.at))
-            for ask in saved.asks:
-                super().reclaim(ask, Instant(saved.at))
-                self._open[ask.ticket] = ask
+            for claim in saved.claims:
+                super().reclaim(claim, Instant(saved.at))
+                self._open[claim.ticket] = claim
         for body in self._memory.log():
             for note in _notes.decode(body):
                 self._repeat(note)
@@ -133,9 +135,9 @@ class KeptLimits(Limits):
         at = Instant(note.at)
         match note:
             case _Passed():
-                self.check(note.ask, at)
+                self.check(note.claim, at)
             case _Reclaimed():
-                self.reclaim(note.ask, at)
+                self.reclaim(note.claim, at)
             case _Corrected():
                 self.correct(note.ticket, note.input, note.output, at)
             case _Released():
@@ -145,21 +147,21 @@ class KeptLimits(Limits):
 
     # --- noted -----------------------------------------------------------------------------------------------------
     @override
-    def check(self, ask: Ask, now: Instant) -> Passed | Over:
-        if ask.ticket in self._recalled:  # it had waited, and was counted then
-            self.reclaim(self._recalled.pop(ask.ticket), now)
-            self.void(ask.ticket, now)
-        outcome = super().check(ask, now)
+    def check(self, claim: Claim, now: Instant) -> Passed | Over:
+        if claim.ticket in self._recalled:  # it had waited, and was counted then
+            self.reclaim(self._recalled.pop(claim.ticket), now)
+            self.void(claim.ticket, now)
+        outcome = super().check(claim, now)
         if isinstance(outcome, Passed):
-            self._open[ask.ticket] = ask
-            self._noted.append(_Passed(now, ask))
+            self._open[claim.ticket] = claim
+            self._noted.append(_Passed(now, claim))
         return outcome
 
     @override
-    def reclaim(self, ask: Ask, now: Instant) -> None:
-        super().reclaim(ask, now)
-        self._open[ask.ticket] = ask
-        self._noted.append(_Reclaimed(now, ask))
+    def reclaim(self, claim: Claim, now: Instant) -> None:
+        super().reclaim(claim, now)
+        self._open[claim.ticket] = claim
+        self._noted.append(_Reclaimed(now, claim))
 
     @override
     def correct(self, ticket: int, input: int, output: int, now: Instant) -> None:

@@ -15,9 +15,10 @@ import msgspec
 
 from puyun.arbiter.alarm import Alarm
 from puyun.arbiter.decider import Decider
-from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Preempted
+from puyun.arbiter.message import Answer, Configuration, Granted, Preempted
 from puyun.arbiter.remote import wire
 from puyun.arbiter.remote.kept import KeptLimits
+from puyun.claim import Claim
 from puyun.kit.clock import Clock, Instant
 
 HOLD_SECONDS = 2.0
@@ -103,13 +104,13 @@ class Desk:
         self._owners: dict[int, Peer] = {}
         self._orphans: dict[int, Peer] = {}
         """Seats of a connection that is gone, and which one that was."""
-        self._waiting: list[tuple[Peer, AcquireAsk]] = []
+        self._waiting: list[tuple[Peer, Claim]] = []
         self.on_empty: Callable[[], None] | None = None
         """Called when the last worker is gone."""
         self.phase = Phase.WAITING if expected else Phase.OPEN
         self._pause = loop.call_later(HOLD_SECONDS, self._gather) if expected else None
         self._heard: dict[type[Any], Callable[[Peer, Any, Instant], None]] = {
-            AcquireAsk: self._acquire,
+            Claim: self._acquire,
             Configuration: self._configure,
             wire.Hello: self._hello,
             wire.Begin: self._begin,
@@ -194,15 +195,14 @@ class Desk:
         if not self._peers:
             self._open()
 
-    def _reclaim(self, peer: Peer, claim: wire.Reclaim, now: Instant) -> None:
-        ticket = claim.ask.ticket
+    def _reclaim(self, peer: Peer, back: wire.Reclaim, now: Instant) -> None:
+        ticket = back.claim.ticket
         if ticket in self._owners:
             return
         self._orphans.pop(ticket, None)
         self._own(peer, ticket)
-        if not self._decider.has(ticket, claim.serial):
-            begun = claim.begun
-            self._route(self._decider.reclaim(claim.ask, claim.lane, claim.serial, begun=begun, now=now), now)
+        if not self._decider.has(ticket, back.serial):
+            self._route(self._decider.reclaim(back.claim, back.lane, back.serial, begun=back.begun, now=now), now)
 
     def _claimed(self, peer: Peer, _message: wire.Claimed, _now: Instant) -> None:
         peer.claimed = True
@@ -218,18 +218,18 @@ class Desk:
             peer.transport.abort()
         now = self._clock.now()
         waiting, self._waiting = self._waiting, []
-        for peer, ask in waiting:
-            self._acquire(peer, ask, now)
+        for peer, claim in waiting:
+            self._acquire(peer, claim, now)
         self._flush(now)
 
     # --- calls -----------------------------------------------------------------------------------------------------
-    def _acquire(self, peer: Peer, ask: AcquireAsk, now: Instant) -> None:
+    def _acquire(self, peer: Peer, claim: Claim, now: Instant) -> None:
         if self.phase is not Phase.OPEN:
-            self._waiting.append((peer, ask))
+            self._waiting.append((peer, claim))
             return
-        if ask.ticket not in self._owners:
-            self._own(peer, ask.ticket)
-            self._route(self._decider.acquire(ask, now), now)
+        if claim.ticket not in self._owners:
+            self._own(peer, claim.ticket)
+            self._route(self._decider.acquire(claim, now), now)
 
     def _begin(self, peer: Peer, begin: wire.Begin, now: Instant) -> None:
         kept = self._decider.has(begin.ticket, begin.serial)

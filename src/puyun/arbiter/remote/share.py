@@ -6,8 +6,8 @@ Flex's guarantee; at least one seat, since how many there are in all is looked a
 
 from collections.abc import Mapping
 
-from puyun.arbiter.message import AcquireAsk
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.scheduler.lane import LaneSpec
 from puyun.scheduler.rules import DEFAULTS, Rules
 
@@ -26,27 +26,27 @@ class Share:
         self._workers = workers
         self._shares = {Tier.ENTERPRISE: rules.enterprise.share, Tier.FLEX: rules.flex.share}
 
-    def part(self, ask: AcquireAsk, lane: int) -> int:
+    def part(self, claim: Claim, lane: int) -> int:
         """Seats of the lane that one worker may have in use for calls of this tier; 0: none."""
         spec = self._lanes.get(lane)
-        if spec is None or ask.tier is Tier.TEST:
+        if spec is None or claim.tier is Tier.TEST:
             return 0
         if spec.pool == SHARED:
-            share = self._shares[ask.tier]
-        elif ask.tier is Tier.ENTERPRISE and (spec.pool == ENTERPRISE or spec.owner == ask.org):
+            share = self._shares[claim.tier]
+        elif claim.tier is Tier.ENTERPRISE and (spec.pool == ENTERPRISE or spec.owner == claim.org):
             share = _ALL
         else:
             return 0
         return max(1, spec.seats * share // _ALL // self._workers)
 
-    def pick(self, ask: AcquireAsk, mine: Mapping[tuple[int, Tier], int], used: Mapping[int, int]) -> LaneSpec | None:
+    def pick(self, claim: Claim, mine: Mapping[tuple[int, Tier], int], used: Mapping[int, int]) -> LaneSpec | None:
         """The lane to take a seat at: of those that were kept for the call first, else the emptiest; None: there is none.
 
         `mine`: seats that this worker has in use, by lane and tier; `used`: those that all workers have.
         """
         found = [
             self._lanes[lane]
-            for lane in ask.lanes
-            if mine.get((lane, ask.tier), 0) < self.part(ask, lane) and used.get(lane, 0) < self._lanes[lane].seats
+            for lane in claim.lanes
+            if mine.get((lane, claim.tier), 0) < self.part(claim, lane) and used.get(lane, 0) < self._lanes[lane].seats
         ]
         return min(found, key=lambda spec: (spec.pool == SHARED, used.get(spec.id, 0) / spec.seats), default=None)

@@ -41,8 +41,8 @@ class Stopgap:
         """The arbiter is away; these are the calls that there are."""
         self.acts = True
         everyone = list(leases)
-        self._mine = Counter((lease.lane, lease.ask.tier) for lease in everyone if lease.lane)
-        self._waiting = {lease.ask.ticket: lease for lease in everyone if not lease.lane}
+        self._mine = Counter((lease.lane, lease.claim.tier) for lease in everyone if lease.lane)
+        self._waiting = {lease.claim.ticket: lease for lease in everyone if not lease.lane}
         self._board.say(self._held())
         self._look()
 
@@ -55,24 +55,26 @@ class Stopgap:
 
     def enter(self, lease: Lease) -> None:
         """A call that waits. One whose lane failed it waits for the arbiter: here nobody knows which lanes are well."""
-        self._waiting[lease.ask.ticket] = lease
+        self._waiting[lease.claim.ticket] = lease
         self._look()
 
     def leave(self, lease: Lease, lane: int) -> None:
         """The call is over, or gives its seat at `lane` back; 0: it had none."""
-        self._waiting.pop(lease.ask.ticket, None)
+        self._waiting.pop(lease.claim.ticket, None)
         if lane:
-            self._mine[lane, lease.ask.tier] -= 1
+            self._mine[lane, lease.claim.tier] -= 1
             self._board.say(self._held())
             self._look()
 
     def _look(self) -> None:
         now = self._clock.now()
-        late = [lease for lease in self._waiting.values() if lease.waited_at(now) >= lease.ask.max_wait]
+        late = [lease for lease in self._waiting.values() if lease.waited_at(now) >= lease.claim.max_wait]
         for lease in late:
-            del self._waiting[lease.ask.ticket]
+            del self._waiting[lease.claim.ticket]
             self._turn_away(lease)
-        self._take([lease for lease in self._waiting.values() if not lease.serial and lease.ask.tier is not Tier.TEST])
+        self._take(
+            [lease for lease in self._waiting.values() if not lease.serial and lease.claim.tier is not Tier.TEST]
+        )
         if self._waiting and self._retry is None:
             self._retry = self._loop.call_later(RETRY_SECONDS, self._look_again)
 
@@ -90,16 +92,16 @@ class Stopgap:
             if used is None:
                 return
             for lease in wanting:
-                lane = self._share.pick(lease.ask, self._mine, used)
+                lane = self._share.pick(lease.claim, self._mine, used)
                 if lane is not None:
-                    self._mine[lane.id, lease.ask.tier] += 1
+                    self._mine[lane.id, lease.claim.tier] += 1
                     used[lane.id] += 1
                     taken.append((lease, lane))
             self._board.say(self._held())
         now = self._clock.now()
         for lease, lane in taken:
-            del self._waiting[lease.ask.ticket]
-            lease.grant(Granted(lease.ask.ticket, 1, lane.id, lane.pool, lease.waited_at(now), preemptible=False))
+            del self._waiting[lease.claim.ticket]
+            lease.grant(Granted(lease.claim.ticket, 1, lane.id, lane.pool, lease.waited_at(now), preemptible=False))
 
     def _held(self) -> Counter[int]:
         held: Counter[int] = Counter()

@@ -11,17 +11,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from puyun.arbiter.message import (
-    AcquireAsk,
-    Configuration,
-    Granted,
-    Look,
-    Preempted,
-    Refused,
-    Seen,
-    Standing,
-)
-from puyun.scheduler.claim import Signal, Spent
+from puyun.arbiter.message import Configuration, Granted, Look, Preempted, Refused, Seen, Standing
+from puyun.claim import Claim
+from puyun.scheduler.attempt import Signal, Spent
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.view import PoolView
 
@@ -76,7 +68,7 @@ class Observed(msgspec.Struct, frozen=True, array_like=True, tag=8):
 class Reclaim(msgspec.Struct, frozen=True, array_like=True, tag=9):
     """A seat that the worker has from an arbiter before this one, or from its share."""
 
-    ask: AcquireAsk
+    claim: Claim
     lane: int
     serial: int
     begun: bool
@@ -137,18 +129,7 @@ class ThePools(msgspec.Struct, frozen=True, array_like=True, tag=41):
 
 Question = AskStanding | AskLook | AskPools
 FromWorker = (
-    AcquireAsk
-    | Configuration
-    | Hello
-    | Begin
-    | Progress
-    | Elsewhere
-    | End
-    | Observed
-    | Reclaim
-    | Claimed
-    | Beat
-    | Question
+    Claim | Configuration | Hello | Begin | Progress | Elsewhere | End | Observed | Reclaim | Claimed | Beat | Question
 )
 FromArbiter = (
     Granted | Refused | Preempted | Standing | Beat | Welcome | Gather | Begun | TheStanding | TheLook | ThePools

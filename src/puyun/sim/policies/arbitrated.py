@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from puyun.arbiter.decider import Decider
-from puyun.arbiter.message import AcquireAsk, Answer, Configuration, Granted, Preempted, Refused, Standing
+from puyun.arbiter.message import Answer, Configuration, Granted, Preempted, Refused, Standing
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
 from puyun.limits.table import DEFAULTS
 from puyun.scheduler import decision
-from puyun.scheduler.claim import ABANDONED, NOTHING, Claim, Signal, Spent
+from puyun.scheduler.attempt import ABANDONED, NOTHING, Signal, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal, Why
 from puyun.scheduler.lane import LaneSpec
 
@@ -30,7 +31,7 @@ class Arbitrated:
         return self._decisions(self._decider.configure(wanted, now))
 
     def arrive(self, claim: Claim, now: Instant) -> list[Decision]:
-        return self._decisions(self._decider.acquire(_ask(claim), now))
+        return self._decisions(self._decider.acquire(claim, now))
 
     def cancel(self, ticket: int, now: Instant) -> list[Decision]:
         return self._decisions(self._decider.end(ticket, NOTHING, ABANDONED, now))
@@ -67,18 +68,3 @@ class Arbitrated:
                 case Standing():
                     pass
         return found
-
-
-def _ask(claim: Claim) -> AcquireAsk:
-    return AcquireAsk(
-        ticket=claim.ticket,
-        org=claim.org,
-        key=claim.key,
-        tier=claim.tier,
-        model=claim.model,
-        lanes=claim.lanes,
-        input=claim.input,
-        output=claim.output,
-        stream=claim.stream,
-        max_wait=claim.max_wait,
-    )

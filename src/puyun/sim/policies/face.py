@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from puyun.claim import Claim
 from puyun.kit.clock import Instant
-from puyun.scheduler.claim import Claim, Signal, Spent
+from puyun.scheduler.attempt import Signal, Spent
 from puyun.scheduler.decision import Decision
 from puyun.scheduler.lane import LaneSpec
 

@@ -3,10 +3,12 @@
 from collections import deque
 from collections.abc import Mapping
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 from puyun.catalog.model import TIERS
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.scheduler.claim import Claim, Signal, SignalKind, Spent
+from puyun.scheduler.attempt import Signal, SignalKind, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal, Why
 from puyun.scheduler.lane import LaneSpec
 
@@ -14,19 +16,24 @@ RETRIES = 2
 PAUSE = SECOND
 
 
+class _Call(NamedTuple):
+    claim: Claim
+    arrived: Instant
+
+
 class Queue:
     """Whoever came first of the first tier that waits; `tiers` False: whoever came first."""
 
     def __init__(self, *, tiers: bool) -> None:
         self._rank = {tier: tier_rank if tiers else 0 for tier_rank, tier in enumerate(reversed(TIERS))}
-        self._lines: list[deque[Claim]] = [deque() for _ in TIERS]
-        self._waiting: dict[int, Claim] = {}
+        self._lines: list[deque[_Call]] = [deque() for _ in TIERS]
+        self._waiting: dict[int, _Call] = {}
         self._deadlines: list[tuple[int, int]] = []
         self._seats: dict[int, int] = {}
         self._pools: dict[int, str] = {}
         self._busy: dict[int, int] = {}
         self._paused: dict[int, int] = {}
-        self._running: dict[int, tuple[Claim, int]] = {}
+        self._running: dict[int, tuple[_Call, int]] = {}
         self._tried: dict[int, set[int]] = {}
 
     @property
@@ -43,8 +50,8 @@ class Queue:
         return []
 
     def arrive(self, claim: Claim, now: Instant) -> list[Decision]:
-        self._waiting[claim.ticket] = claim
-        self._lines[self._rank[claim.tier]].append(claim)
+        call = self._waiting[claim.ticket] = _Call(claim, now)
+        self._lines[self._rank[claim.tier]].append(call)
         heappush(self._deadlines, (now + claim.max_wait, claim.ticket))
         return self._serve(now)
 
@@ -59,7 +66,7 @@ class Queue:
         return []
 
     def elsewhere(self, ticket: int, signal: Signal, now: Instant) -> list[Decision]:
-        claim, lane = self._leave(ticket)
+        call, lane = self._leave(ticket)
         if signal.kind is SignalKind.OVERLOADED:
             self._paused[lane] = now + (signal.retry_after or PAUSE)
         tried = self._tried.setdefault(ticket, set())
@@ -67,9 +74,9 @@ class Queue:
         if len(tried) > RETRIES or tried >= set(self._seats):
             del self._tried[ticket]
             return [Refusal(ticket, Why.RETRIES_SPENT, SECOND), *self._serve(now)]
-        self._waiting[ticket] = claim
-        self._lines[self._rank[claim.tier]].appendleft(claim)
-        heappush(self._deadlines, (claim.arrived + claim.max_wait, ticket))
+        self._waiting[ticket] = call
+        self._lines[self._rank[call.claim.tier]].appendleft(call)
+        heappush(self._deadlines, (call.arrived + call.claim.max_wait, ticket))
         return self._serve(now)
 
     def end(self, ticket: int, _spent: Spent, _signal: Signal, now: Instant) -> list[Decision]:
@@ -91,7 +98,8 @@ class Queue:
         found: list[Decision] = []
         for line in self._lines:
             while line:
-                claim = line[0]
+                call = line[0]
+                claim = call.claim
                 if claim.ticket not in self._waiting:
                     line.popleft()
                     continue
@@ -101,10 +109,8 @@ class Queue:
                 line.popleft()
                 del self._waiting[claim.ticket]
                 self._busy[lane] += 1
-                self._running[claim.ticket] = claim, lane
-                found.append(
-                    Grant(claim.ticket, lane, self._pools[lane], waited=now - claim.arrived, preemptible=False)
-                )
+                self._running[claim.ticket] = call, lane
+                found.append(Grant(claim.ticket, lane, self._pools[lane], waited=now - call.arrived, preemptible=False))
         return found
 
     def _lane(self, claim: Claim) -> int | None:
@@ -117,7 +123,7 @@ class Queue:
         ]
         return min(free, key=lambda lane: self._busy[lane] * 1_000 // self._seats[lane], default=None)
 
-    def _leave(self, ticket: int) -> tuple[Claim, int]:
-        claim, lane = self._running.pop(ticket)
+    def _leave(self, ticket: int) -> tuple[_Call, int]:
+        call, lane = self._running.pop(ticket)
         self._busy[lane] -= 1
-        return claim, lane
+        return call, lane

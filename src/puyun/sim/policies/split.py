@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from puyun.claim import Claim
 from puyun.kit.clock import Instant
-from puyun.scheduler.claim import Claim, Signal, Spent
+from puyun.scheduler.attempt import Signal, Spent
 from puyun.scheduler.decision import Decision
 from puyun.scheduler.lane import LaneSpec
 from puyun.sim.policies.face import Policy

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from puyun.catalog.model import TIERS
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.scheduler.claim import ABANDONED, OK, Claim, Signal, SignalKind, Spent
+from puyun.scheduler.attempt import ABANDONED, OK, Signal, SignalKind, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal
 from puyun.scheduler.rules import DEFAULTS
 from puyun.sim.policies.choice import lane_specs
@@ -147,7 +148,6 @@ class Simulation:
             output=self._clients.expected(call),
             stream=call.stream,
             max_wait=MAX_WAIT[call.tier],
-            arrived=Instant(now),
         )
         if self._watch is not None:
             self._watch.waits(call)

@@ -13,7 +13,7 @@ from puyun.arbiter.remote import server
 from puyun.catalog.model import Tier
 from puyun.kit.errors import PuyunError
 from puyun.limits.rule import Metric, Rule, Scope
-from puyun.scheduler.claim import NOTHING, OK, Signal, SignalKind
+from puyun.scheduler.attempt import NOTHING, OK, Signal, SignalKind
 from puyun.scheduler.lane import Facts
 
 FAILED = Signal(SignalKind.FAILED)

@@ -1,15 +1,18 @@
 """What was used of limits outlives an arbiter that is killed between any two notes."""
 
 from asking import configuration, lane
+from rulebook import claim
 
 from puyun.arbiter.message import Configuration
 from puyun.arbiter.remote import kept, memory
 from puyun.arbiter.remote.kept import KeptLimits
 from puyun.arbiter.remote.memory import Memory
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.limits.ask import Ask, Over, Passed
+from puyun.limits.passed import Passed
 from puyun.limits.policy import Policy
+from puyun.limits.reading import Over
 from puyun.limits.rule import Metric, Rule, Scope
 
 T0 = Instant(1_000_000_000_000_000)
@@ -19,8 +22,8 @@ RULES = (
 )
 
 
-def asks(ticket: int, tokens: int = 100) -> Ask:
-    return Ask(ticket, 1, 1, 1, Tier.ENTERPRISE, tokens, 10)
+def asks(ticket: int, tokens: int = 100) -> Claim:
+    return claim(ticket, 1, 1, 1, Tier.ENTERPRISE, tokens, 10)
 
 
 class Line:

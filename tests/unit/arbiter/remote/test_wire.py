@@ -4,9 +4,9 @@ from asking import FREE, ask, configuration, lane
 
 from puyun.arbiter.message import Granted, Preempted, Refused, Standing
 from puyun.arbiter.remote import wire
-from puyun.limits.ask import Reading
+from puyun.limits.reading import Reading
 from puyun.limits.rule import Metric, Scope
-from puyun.scheduler.claim import OK, Signal, SignalKind, Spent
+from puyun.scheduler.attempt import OK, Signal, SignalKind, Spent
 from puyun.scheduler.lane import Facts
 
 READING = Reading(Metric.RPM, Scope.KEY, 300, 50, 1, 49, 200_000, 60_000_000)

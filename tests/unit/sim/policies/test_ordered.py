@@ -3,8 +3,9 @@
 import pytest
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.scheduler.claim import OK, Claim, Signal, SignalKind, Spent
+from puyun.scheduler.attempt import OK, Signal, SignalKind, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal, Why
 from puyun.scheduler.lane import LaneSpec
 from puyun.sim.policies.ordered import Queue
@@ -12,7 +13,7 @@ from puyun.sim.policies.ordered import Queue
 BUSY = Signal(SignalKind.OVERLOADED, 3 * SECOND)
 
 
-def claim(ticket: int, tier: Tier = Tier.FLEX, max_wait: int = 30 * SECOND, arrived: int = 0) -> Claim:
+def claim(ticket: int, tier: Tier = Tier.FLEX, max_wait: int = 30 * SECOND) -> Claim:
     return Claim(
         ticket=ticket,
         org=1,
@@ -24,7 +25,6 @@ def claim(ticket: int, tier: Tier = Tier.FLEX, max_wait: int = 30 * SECOND, arri
         output=1,
         stream=True,
         max_wait=max_wait,
-        arrived=Instant(arrived),
     )
 
 

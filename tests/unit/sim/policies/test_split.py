@@ -1,15 +1,16 @@
 """Seats divided among workers."""
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.scheduler.claim import OK, Claim, Spent
+from puyun.scheduler.attempt import OK, Spent
 from puyun.scheduler.decision import Decision, Grant, Refusal, Why
 from puyun.scheduler.lane import LaneSpec
 from puyun.sim.policies.ordered import Queue
 from puyun.sim.policies.split import Split
 
 
-def claim(ticket: int, tier: Tier = Tier.FLEX, max_wait: int = 30 * SECOND, arrived: int = 0) -> Claim:
+def claim(ticket: int, tier: Tier = Tier.FLEX, max_wait: int = 30 * SECOND) -> Claim:
     return Claim(
         ticket=ticket,
         org=1,
@@ -21,7 +22,6 @@ def claim(ticket: int, tier: Tier = Tier.FLEX, max_wait: int = 30 * SECOND, arri
         output=1,
         stream=True,
         max_wait=max_wait,
-        arrived=Instant(arrived),
     )
 
 

@@ -6,9 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from puyun.catalog.model import Tier
+from puyun.claim import Claim
 from puyun.kit.clock import MINUTE, SECOND, Instant
 from puyun.planning.erlang import seats_for
-from puyun.scheduler.claim import Claim, Signal, Spent
+from puyun.scheduler.attempt import Signal, Spent
 from puyun.scheduler.decision import Decision, Grant, Preempted, Refusal, Why
 from puyun.sim.policies.face import Policy
 from puyun.sim.policies.ordered import Queue
@@ -201,16 +202,17 @@ class Takes(Queue):
 
     def arrive(self, claim: Claim, now: Instant) -> list[Decision]:
         found = super().arrive(claim, now)
-        running = [ticket for ticket, (other, _) in self._running.items() if other.tier is Tier.TEST]
+        running = [ticket for ticket, (other, _) in self._running.items() if other.claim.tier is Tier.TEST]
         if found or claim.tier is not Tier.ENTERPRISE or not running:
             return found
         victim, lane = self._leave(running[0])
-        self._waiting[victim.ticket] = victim
-        self._lines[self._rank[victim.tier]].appendleft(victim)
-        self._deadlines.append((victim.arrived + victim.max_wait, victim.ticket))
+        ticket = victim.claim.ticket
+        self._waiting[ticket] = victim
+        self._lines[self._rank[Tier.TEST]].appendleft(victim)
+        self._deadlines.append((victim.arrived + victim.claim.max_wait, ticket))
         self._deadlines.sort()
         assert lane == 1
-        return [Preempted(victim.ticket), *self._serve(now)]
+        return [Preempted(ticket), *self._serve(now)]
 
 
 FROM_NOUGHT = tuple(Arrival(at * 500, 10, 60 + at % 7) for at in range(100))

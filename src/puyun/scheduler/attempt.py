@@ -1,34 +1,8 @@
-"""What the scheduler is told about a call: the claim before it, what it really used, and how its attempt went."""
+"""What came of an attempt: the tokens that it really used, and what it says of its lane."""
 
 from enum import StrEnum
 
 import msgspec
-
-from puyun.catalog.model import Tier
-from puyun.kit.clock import Instant
-
-
-class Claim(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One call that wants a seat. Made once; a second attempt is the same claim."""
-
-    ticket: int
-    """The call's id; unique among the calls that wait or run."""
-    org: int
-    key: int
-    tier: Tier
-    model: int
-    lanes: tuple[int, ...]
-    """Deployments that can serve the call, in catalogue order: all of the model's, whichever pool they belong to."""
-    input: int
-    """Tokens, estimated."""
-    output: int
-    """Tokens, estimated; never `max_tokens` as such, which few answers reach."""
-    stream: bool
-    max_wait: int
-    """Microseconds; the smaller of the tier's and of what the client asked for. 0: a seat now or never."""
-    priority: int = 5
-    """0 (first) to 9 among the claims of the same key; it never moves another key's or organization's."""
-    arrived: Instant
 
 
 class Spent(msgspec.Struct, frozen=True, gc=False):
