@@ -142,7 +142,6 @@ def pure_steps() -> list[Step]:
 
     def seat() -> None:
         lease = ask()
-        arbiter.begin(lease)
         lease.end(SPENT, OK)
 
     def begun() -> Call:

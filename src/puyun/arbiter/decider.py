@@ -123,7 +123,10 @@ class Decider:
         if call.seated:
             decisions = self.scheduler.end(ticket, spent, signal, now)
             self.limits.correct(ticket, spent.fresh + spent.written, spent.output, now)
-            return self._told(decisions, now) + self._unpark(self.limits.release(ticket, now), now)
+            started = self.limits.release(ticket, now)
+            if not decisions and not started:
+                return []
+            return self._told(decisions, now) + self._unpark(started, now)
         decisions = [] if call.kept_back else self.scheduler.cancel(ticket, now)
         return self._told(decisions, now) + self._unpark(self.limits.void(ticket, now), now)
 

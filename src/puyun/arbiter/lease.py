@@ -96,9 +96,14 @@ class Lease:
     async def begin(self) -> bool:
         """The first byte is about to leave for the client. True: from here on the seat stays; False: it was taken away
         before, nothing may be sent, wait for `seat` again. Suspends only where both could be, on a preemptible seat.
+
+        The arbiter need not hear of a whole answer on a seat that is sure anyway: its end follows at once.
         """
         if not self.lane or self.begun:
             return self.begun
+        if not self.preemptible and not self.claim.stream:
+            self.begun = True
+            return True
         kept = self._desk.begin(self)
         self.begun = True if kept is None else await kept
         return self.begun

@@ -32,7 +32,8 @@ class Dispatch:
         self._stamps = count(1)
 
     def _tick(self, now: Instant) -> Instant:
-        self._now = max(self._now, now)
+        if now > self._now:
+            self._now = now
         return self._now
 
     # --- free seats ------------------------------------------------------------------------------------------------------
@@ -101,7 +102,8 @@ class Dispatch:
             call.charged = claim.input * MILLI + claim.output * lane.spec.ratios.output
             level.charge(call.tab, call.charged)
             turns = lane.pool.turns
-            turns[place] = max(turns[place], level.turn.v)
+            if level.turn.v > turns[place]:
+                turns[place] = level.turn.v
         call.lane, call.granted, call.lent, call.short_since = lane, now, place == LENT, None
         call.output = claim.output
         call.tab.running += 1

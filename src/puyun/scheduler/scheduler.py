@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from puyun.catalog.model import Tier
 from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
-from puyun.scheduler.attempt import ABANDONED, NOTHING, Signal, Spent
+from puyun.scheduler.attempt import ABANDONED, NOTHING, Signal, SignalKind, Spent
 from puyun.scheduler.decision import Decision, Refusal, Why
 from puyun.scheduler.dispatch import Dispatch
 from puyun.scheduler.flow import Call, Line
@@ -143,6 +143,8 @@ class Scheduler(Dispatch):
             self._unqueue(call, out, now)
             return out
         del self._calls[ticket]
+        if not call.begun and signal.kind is SignalKind.OK:
+            lane.answered(now - call.granted, now)  # a whole answer, whose first byte nobody told of
         self._heed(lane, signal, now)
         level = self._level_of(call)
         level.kept_seat(now - call.granted)
