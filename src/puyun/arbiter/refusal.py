@@ -4,6 +4,7 @@ from puyun.arbiter.message import Refused
 from puyun.catalog.model import Tier
 from puyun.kit.clock import SECOND
 from puyun.kit.errors import Blame, PuyunError
+from puyun.limits.headers import retry
 from puyun.scheduler.decision import Why
 
 LIMIT = "limit"
@@ -11,9 +12,6 @@ LIMIT = "limit"
 
 AWAY_RETRY = 2 * SECOND
 """After which a Test call comes again when the arbiter was away."""
-
-PATIENCE_MAX = 60 * SECOND
-"""Official clients wait no longer than this when told to; told more, some come back at once, so they are told not to."""
 
 _SAID = {
     Why.QUEUE_FULL: "The queue for this model is full.",
@@ -31,34 +29,23 @@ def error_for(refused: Refused, tier: Tier) -> PuyunError:
     if refused.why == LIMIT:
         return _over(refused)
     status = 429 if tier is Tier.TEST else 503
-    wait = SECOND if refused.retry_after is None else refused.retry_after
-    text = f"{_SAID[Why(refused.why)]} You were not charged; try again in {_seconds(wait)} s."
-    return PuyunError("capacity_unavailable", status, text, blame=Blame.US, headers=retry_headers(wait))
-
-
-def retry_headers(wait: int | None) -> dict[str, str]:
-    """Microseconds to wait as headers; None, or longer than clients do wait: told not to try again by themselves."""
-    told = {} if wait is None else {"retry-after": str(_seconds(wait)), "retry-after-ms": str(-(-wait // 1000))}
-    return told if wait is not None and wait <= PATIENCE_MAX else told | {"x-should-retry": "false"}
+    headers = retry(SECOND if refused.retry_after is None else refused.retry_after)
+    text = f"{_SAID[Why(refused.why)]} You were not charged; try again in {headers['retry-after']} s."
+    return PuyunError("capacity_unavailable", status, text, blame=Blame.US, headers=headers)
 
 
 def _over(refused: Refused) -> PuyunError:
     scope = refused.scope.replace("_", " × ")
     what = f"The {refused.metric} limit of {refused.limit} for this {scope} is reached ({refused.used} used)."
+    headers = retry(refused.retry_after)
     if refused.retry_after is None:
         then = "This call is larger than the limit itself; send less, or ask for a higher limit."
     else:
-        then = f"You were not charged; try again in {_seconds(refused.retry_after)} s."
+        then = f"You were not charged; try again in {headers['retry-after']} s."
     details = {
         "scope": refused.scope,
         "metric": refused.metric,
         "limit": str(refused.limit),
         "used": str(refused.used),
     }
-    headers = retry_headers(refused.retry_after)
     return PuyunError("rate_limit_exceeded", 429, f"{what} {then}", details=details, headers=headers)
-
-
-def _seconds(wait: int) -> int:
-    """Rounded up, at least one."""
-    return max(1, -(-wait // SECOND))

@@ -34,16 +34,14 @@ def key_create(
     from puyun.catalog.model import Tier
     from puyun.identity.keys import mint
     from puyun.identity.model import KeySpec
-    from puyun.storage.identity import create_key, list_members
+    from puyun.storage.identity import create_key
     from puyun.system.clock import SystemClock
     from puyun.system.entropy import key_entropy
 
     with opening.writing(data, config) as connection:
         organization = opening.organization(connection, org)
         usual = Tier.FLEX if Tier.FLEX in organization.tiers else organization.tiers[0]
-        members = {user.email: user.id for user, _ in list_members(connection, organization.id)}
-        if member is not None and member.lower() not in members:
-            raise not_found("member", member, f"puyun user create {member} --org {organization.name!r}")
+        owner = None if member is None else opening.member(connection, organization, member)
         spec = KeySpec(
             tier=usual if tier is None else parsing.tier(tier),
             name=name,
@@ -51,7 +49,7 @@ def key_create(
             ips=tuple(ip or ()),
             budget=None if budget is None else parsing.amount(budget),
             expires_at=parsing.optional_instant(expires),
-            member=None if member is None else members[member.lower()],
+            member=owner,
         )
         secret = mint(key_entropy())
         now = SystemClock().now()

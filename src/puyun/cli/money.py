@@ -7,8 +7,7 @@ import typer
 from puyun.cli import opening, output, parsing
 from puyun.cli.failure import usage as wrong_usage
 from puyun.cli.ledger.options import NOBODY, ApprovedBy, By, agreed
-from puyun.cli.opening import Config, Data, Json
-from puyun.cli.people import Org
+from puyun.cli.opening import Config, Data, Json, Org
 
 if TYPE_CHECKING:
     from puyun.storage.usage import UsageRow

@@ -1,4 +1,4 @@
-"""What every command takes (`--data`, `--config`, `--json`), and opening what they name."""
+"""What many commands take (`--data`, `--config`, `--json`, ORG), and opening what they name."""
 
 import os
 from collections.abc import Generator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from puyun.config import Settings
-    from puyun.identity.model import Organization
+    from puyun.identity.model import ApiKey, Organization
 
 Data = Annotated[
     Path | None, typer.Option("--data", envvar="PUYUN_DATA", help="Data directory; ./puyun-data by default.")
@@ -23,6 +23,7 @@ Config = Annotated[
     Path | None, typer.Option("--config", envvar="PUYUN_CONFIG", help="Settings file; ./puyun.toml if there is one.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Org = Annotated[str, typer.Argument(metavar="ORG", help="Name or id of the organization.")]
 
 DEFAULT_DATA = Path("puyun-data")
 DEFAULT_CONFIG = Path("puyun.toml")
@@ -109,3 +110,31 @@ def organization(connection: "Connection", name_or_id: str) -> "Organization":
     if found is None:
         raise not_found("organization", name_or_id, "See them: puyun org list")
     return found
+
+
+def key(connection: "Connection", org: "Organization", text: str, why: str) -> "ApiKey":
+    """The one of an organization that a person named by its id or how it begins, or exit 3.
+
+    Exit 1 where several begin so; `why` is the sentence that says why it must be one.
+    """
+    from puyun.kit.ids import format_id
+    from puyun.storage.identity import find_keys
+
+    found = [each for each in find_keys(connection, text) if each.org == org.id]
+    if not found:
+        shown = f"{text[:13]}…" if len(text) > 13 and text.startswith("sk-") else text
+        raise not_found("key", shown, f"See them: puyun key list --org {org.name!r}")
+    if len(found) > 1:
+        ids = ", ".join(format_id("key", each.id) for each in found)
+        raise Failure(f"{len(found)} keys begin with {text!r}.", why, f"Name one of {ids}.")
+    return found[0]
+
+
+def member(connection: "Connection", org: "Organization", email: str) -> int:
+    """The number of the user whom a person named, or exit 3."""
+    from puyun.storage.identity import list_members
+
+    members = {user.email: user.id for user, _ in list_members(connection, org.id)}
+    if email.lower() not in members:
+        raise not_found("member", email, f"puyun user create {email} --org {org.name!r}")
+    return members[email.lower()]

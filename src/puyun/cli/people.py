@@ -7,7 +7,7 @@ import typer
 
 from puyun.cli import opening, output, parsing
 from puyun.cli.failure import Exit, Failure, not_found, usage
-from puyun.cli.opening import Config, Data, Json
+from puyun.cli.opening import Config, Data, Json, Org
 
 if TYPE_CHECKING:
     from puyun.identity.model import Organization
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 org_app = typer.Typer(no_args_is_help=True, help="Organizations: who pays.")
 user_app = typer.Typer(no_args_is_help=True, help="People who sign in.")
 
-Org = Annotated[str, typer.Argument(metavar="ORG", help="Name or id of the organization.")]
 Tiers = Annotated[str | None, typer.Option(help="Tiers its keys may use, with commas between.")]
 
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")]

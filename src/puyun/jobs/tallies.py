@@ -17,7 +17,9 @@ log = logging.getLogger("puyun.tallies")
 
 
 class Tallying:
-    """One on each machine; of several, each adds up what it takes out first."""
+    """Run by the first worker of each server. Where several servers share a database, each row of the inbox is counted by
+    the one that takes it out.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

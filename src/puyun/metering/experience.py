@@ -15,14 +15,13 @@ from puyun.metering.tokens import estimate
 UNKNOWN_MAX = 1_024
 """Deployments whose unknown figures are remembered, so that each is told of once."""
 
-
 USUAL = 256
 """Output tokens that the first answer of a key and model is reckoned with."""
 
 PAIRS = 16_384
+"""Keys and models whose answers are remembered; with one more, how often each was seen begins anew."""
 
 _PLAIN = frozenset({Script.LATIN, Script.CODE})
-
 
 FAMILIAR = 256
 """Calls of a key and a model after which one in SAMPLE is learned from: the rest would say the same again."""

@@ -2,10 +2,12 @@
 
 import msgspec
 
+from puyun.catalog.model import Tier
+from puyun.catalog.promise import WAIT
 from puyun.kit.clock import SECOND
 from puyun.planning.erlang import seats_for, wait_within, waiting, waiting_longer
 
-FLEX_WAIT = 5 * SECOND
+FLEX_WAIT = WAIT[Tier.FLEX]
 FLEX_PART = 0.95
 """What Flex is promised: 95 % of its calls wait at most five seconds."""
 

@@ -5,13 +5,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-SECOND = 1_000_000
-"""In microseconds."""
+from puyun.kit.clock import HOUR, SECOND
 
-WAIT_MAX = 3_600 * SECOND
+WAIT_MAX = HOUR
 """No provider sends us away for longer, whatever it says."""
-
-COUNT_MAX = 10**12
 
 OVERLOADED = frozenset({429, 503, 529})
 """Statuses of a provider that has too much to do, rather than one that is ill."""
@@ -80,7 +77,7 @@ def _counts(headers: Mapping[bytes, bytes], names: Mapping[str, tuple[bytes, ...
         for name in candidates:
             value = headers.get(name)
             if value is not None and value.isdigit() and len(value) <= 12:
-                found[bucket] = min(int(value), COUNT_MAX)
+                found[bucket] = int(value)
                 break
     return found
 

@@ -7,8 +7,9 @@ is none. Two texts one after the other are the text of both together, so that a 
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from functools import partial
 
 BINS = 96
 
@@ -17,6 +18,9 @@ FIRST = 50
 
 BOUNDS = tuple(FIRST * 119**number // 100**number for number in range(BINS - 1))
 """The most that stands in a bin. The last bin has no bound; it begins at ten minutes."""
+
+bin_of: Callable[[int], int] = partial(bisect_left, BOUNDS)
+"""The bin of a value of 0 or more."""
 
 ERROR = 100
 """How far a quantile may lie from the true one, in thousandths of the true one, between the first bin and the last."""
@@ -41,16 +45,6 @@ _ENTRY = re.compile(r"([A-Za-z]{2})(\d*)")
 
 Histogram = Mapping[int, int]
 """Bin -> how often. Bins that are not there are empty."""
-
-
-def bin_of(value: int) -> int:
-    """The bin of a value of 0 or more."""
-    return bisect_left(BOUNDS, value)
-
-
-def name_of(kind: Kind, value: int) -> str:
-    """The text of one observation."""
-    return NAMES[kind][bisect_left(BOUNDS, value)]
 
 
 def shortened(text: str) -> str:

@@ -1,10 +1,9 @@
 """What the calls of one organization, model and tier came to: exact counts, and histograms for a look at the rest."""
 
-from bisect import bisect_left
 from typing import Protocol
 
 from puyun.ledger.hold import Status
-from puyun.service.histogram import BOUNDS, NAMES, Kind, text_of
+from puyun.service.histogram import NAMES, Kind, bin_of, text_of
 from puyun.service.verdict import BAD, OVERHEAD_US, UNTIMED, WAIT_MS, Verdict, verdict
 
 COUNTS = (
@@ -83,16 +82,16 @@ class Tally:
         self._wait(ended.tier, ended.queue_ms)
         first = ended.ttft_ms
         if first:
-            see(_FIRST_TOKEN[bisect_left(BOUNDS, first * 1000)])
+            see(_FIRST_TOKEN[bin_of(first * 1000)])
             tokens, took = ended.usage.output_tokens - 1, ended.total_ms - first
             if tokens > 0 and took > 0:
-                see(_SPEED[bisect_left(BOUNDS, tokens * 1_000_000 // took)])
+                see(_SPEED[bin_of(tokens * 1_000_000 // took)])
         added = ended.overhead_us
         if added is not None:
             counts[_OVERHEADS] += 1
             if added > OVERHEAD_US:
                 counts[_OVERHEADS + 1] += 1
-            see(_OVERHEAD[bisect_left(BOUNDS, added)])
+            see(_OVERHEAD[bin_of(added)])
 
     def refuse(self, error: str | None, waited_ms: int, often: int = 1) -> None:
         """So many calls that ended before they were held. `error`: the code they were told; None when their client went.
@@ -106,7 +105,7 @@ class Tally:
             self.counts[_WAITS] += often
             self.counts[_WAITS + 1] += often
         if waited_ms and judged in {Verdict.CAPACITY, Verdict.GONE}:
-            self._see(_WAIT[bisect_left(BOUNDS, waited_ms * 1000)], often)
+            self._see(_WAIT[bin_of(waited_ms * 1000)], often)
 
     def add(self, other: "Tally") -> None:
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
@@ -122,7 +121,7 @@ class Tally:
         self.counts[_WAITS] += 1
         if waited_ms > WAIT_MS[tier]:
             self.counts[_WAITS + 1] += 1
-        self._see(_WAIT[bisect_left(BOUNDS, waited_ms * 1000)])
+        self._see(_WAIT[bin_of(waited_ms * 1000)])
 
     def _see(self, name: str, often: int = 1) -> None:
         self.names[name] = self.names.get(name, 0) + often

@@ -2,15 +2,15 @@
 
 from enum import StrEnum
 
-from puyun.catalog.model import Tier
+from puyun.catalog.promise import WAIT
 from puyun.kit.clock import MINUTE
 from puyun.ledger.hold import Status
 
 INTERVAL = 5 * MINUTE
 """What calls are counted by: the five minutes in which their end was written."""
 
-WAIT_MS: dict[str, int] = {Tier.TEST: 120_000, Tier.FLEX: 5_000, Tier.ENTERPRISE: 250}
-"""The longest wait for a seat that is as promised; at Test it is where waiting ends."""
+WAIT_MS = {tier: wait // 1_000 for tier, wait in WAIT.items()}
+"""The promised waits, in milliseconds as usage records have theirs."""
 
 OVERHEAD_US = 20_000
 """The most that we may add to a call, without its wait and its provider."""

@@ -1,9 +1,10 @@
 import pytest
 
 from puyun.arbiter.message import Refused
-from puyun.arbiter.refusal import LIMIT, error_for, retry_headers
+from puyun.arbiter.refusal import LIMIT, error_for
 from puyun.catalog.model import Tier
 from puyun.kit.clock import SECOND
+from puyun.limits.headers import retry as retry_headers
 from puyun.scheduler.decision import Why
 
 

@@ -9,11 +9,11 @@ from puyun.service.histogram import (
     BOUNDS,
     ERROR,
     FIRST,
+    NAMES,
     Kind,
     bin_of,
     histograms,
     merged,
-    name_of,
     quantile,
     shortened as shorter,
 )
@@ -23,7 +23,7 @@ SEEN = st.lists(st.tuples(st.sampled_from(Kind), st.integers(0, 2 * 10**9)), max
 
 
 def written(seen) -> str:
-    return "".join(name_of(kind, value) for kind, value in seen)
+    return "".join(NAMES[kind][bin_of(value)] for kind, value in seen)
 
 
 def of(values):

@@ -1,6 +1,6 @@
 import pytest
 
-from puyun.service.histogram import Kind, name_of
+from puyun.service.histogram import NAMES, Kind, bin_of
 from puyun.service.level import Level, share
 from puyun.service.tally import COUNTS
 
@@ -28,6 +28,6 @@ def test_of_no_calls_nothing_is_said() -> None:
 
 
 def test_promises_are_counted_and_times_are_read_off() -> None:
-    found = level(name_of(Kind.WAIT, 1_000_000) * 3, waits=4, waits_over=1, overheads=3, overheads_over=0)
+    found = level(NAMES[Kind.WAIT][bin_of(1_000_000)] * 3, waits=4, waits_over=1, overheads=3, overheads_over=0)
     assert (found.waits_kept, found.overheads_kept) == (7500, 10_000)
     assert abs((found.at(Kind.WAIT, 500) or 0) - 1_000_000) <= 100_000

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from puyun.cli import opening, output, parsing
-from puyun.cli.failure import Failure, not_found, usage
-from puyun.cli.opening import Config, Data, Json
+from puyun.cli.failure import not_found, usage
+from puyun.cli.opening import Config, Data, Json, Org
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from puyun.storage.budgets.budgets import BudgetRow
 
 budget_app = typer.Typer(no_args_is_help=True, help="What keys, members and organizations may spend in a period.")
-
-Org = Annotated[str, typer.Argument(metavar="ORG", help="Name or id of the organization.")]
 
 
 @budget_app.command("set")
@@ -133,22 +131,13 @@ def _subject(
     connection: "Connection", organization: "Organization", key: str | None, member: str | None
 ) -> "tuple[Subject, int]":
     from puyun.ledger.budget import Subject
-    from puyun.storage.identity import find_keys, list_members
 
     if key is not None and member is not None:
         raise usage("A budget is of one key or of one member.", "--key or --member, or neither for the organization")
     if key is not None:
-        found = [each for each in find_keys(connection, key) if each.org == organization.id]
-        if not found:
-            raise not_found("key", key[:13], f"See them: puyun key list --org {organization.name!r}")
-        if len(found) > 1:
-            raise Failure(f"{len(found)} keys begin with {key!r}.", "A budget is of one key.", "Name it by its id.")
-        return Subject.KEY, found[0].id
+        return Subject.KEY, opening.key(connection, organization, key, "A budget is of one key.").id
     if member is not None:
-        members = {user.email: user.id for user, _ in list_members(connection, organization.id)}
-        if member.lower() not in members:
-            raise not_found("member", member, f"puyun user create {member} --org {organization.name!r}")
-        return Subject.MEMBER, members[member.lower()]
+        return Subject.MEMBER, opening.member(connection, organization, member)
     return Subject.ORGANIZATION, 0
 
 

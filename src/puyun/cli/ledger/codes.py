@@ -8,8 +8,7 @@ from puyun.cli import opening, output, parsing
 from puyun.cli.failure import usage
 from puyun.cli.ledger.grants import standing
 from puyun.cli.ledger.options import NOBODY, ApprovedBy, By, agreed
-from puyun.cli.opening import Config, Data, Json
-from puyun.cli.people import Org
+from puyun.cli.opening import Config, Data, Json, Org
 
 if TYPE_CHECKING:
     from puyun.storage.money.codes import CodeRow

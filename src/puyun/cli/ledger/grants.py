@@ -7,8 +7,7 @@ import typer
 from puyun.cli import opening, output, parsing
 from puyun.cli.failure import usage
 from puyun.cli.ledger.options import NOBODY, ApprovedBy, By, Id, Why, act, agreed
-from puyun.cli.opening import Config, Data, Json
-from puyun.cli.people import Org
+from puyun.cli.opening import Config, Data, Json, Org
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

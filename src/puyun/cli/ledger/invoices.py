@@ -6,8 +6,7 @@ import typer
 
 from puyun.cli import opening, output, parsing
 from puyun.cli.ledger.options import NOBODY, By, Why, act
-from puyun.cli.opening import Config, Data, Json
-from puyun.cli.people import Org
+from puyun.cli.opening import Config, Data, Json, Org
 
 if TYPE_CHECKING:
     from puyun.storage.money.invoices import InvoiceRow

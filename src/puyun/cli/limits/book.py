@@ -16,7 +16,6 @@ from puyun.cli.limits.typed import (
     Itpm,
     Model,
     OfKey,
-    Org,
     Otpm,
     Queued,
     Rpd,
@@ -26,7 +25,7 @@ from puyun.cli.limits.typed import (
     Tpm,
     Why,
 )
-from puyun.cli.opening import Config, Data, Json
+from puyun.cli.opening import Config, Data, Json, Org
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,8 +75,8 @@ def limits_set(
     from puyun.storage.limits.rules import Change, set_limits
     from puyun.system.clock import SystemClock
 
-    given = {"rpm": rpm, "itpm": itpm, "otpm": otpm, "tpm": tpm, "rpd": rpd, "tpd": tpd}
-    wanted = _wanted(given | {"in_flight": in_flight, "queued": queued}, burst)
+    given = typed.named(rpm=rpm, itpm=itpm, otpm=otpm, tpm=tpm, rpd=rpd, tpd=tpd, in_flight=in_flight, queued=queued)
+    wanted = _wanted(given, burst)
     now = SystemClock().now()
     starts, ends = typed.dates(start, end, now)
     change = Change(by=by, why=why, starts=starts, ends=ends)
@@ -145,13 +144,11 @@ def limits_default(
     from puyun.storage.limits.rules import Change, end_limits, load_policy, set_limits
     from puyun.system.clock import SystemClock
 
-    given = {"rpm": rpm, "itpm": itpm, "otpm": otpm, "tpm": tpm, "rpd": rpd, "tpd": tpd}
-    given |= {"in_flight": in_flight, "queued": queued}
+    given = typed.named(rpm=rpm, itpm=itpm, otpm=otpm, tpm=tpm, rpd=rpd, tpd=tpd, in_flight=in_flight, queued=queued)
     tier = tier if tier is None or tier == "ip" else parsing.tier(tier)
     now = SystemClock().now()
-    changing = {name for name, text in given.items() if text is not None}
-    if changing or reset:
-        if reset and changing:
+    if given or reset:
+        if reset and given:
             raise usage("Limits are either set or reset.", f"--reset alone, or {typed.OPTIONS}")
         subject = _tier_subject(tier, model)
         wanted = {} if reset else _wanted(given, burst)
@@ -186,7 +183,7 @@ def limits_history(
     output.emit(rows, shown.columns(shown.HISTORY), as_json=as_json)
 
 
-def _wanted(given: "Mapping[str, str | None]", burst: int | None) -> "dict[Metric, int | None]":
+def _wanted(given: "Mapping[str, str]", burst: int | None) -> "dict[Metric, int | None]":
     from puyun.limits.rule import AT_A_TIME
 
     wanted = typed.amounts(given)

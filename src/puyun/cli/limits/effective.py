@@ -8,8 +8,7 @@ from puyun.cli import opening, output
 from puyun.cli.failure import not_found
 from puyun.cli.limits import shown
 from puyun.cli.limits.book import limits_app
-from puyun.cli.limits.typed import Org
-from puyun.cli.opening import Config, Data, Json
+from puyun.cli.opening import Config, Data, Json, Org
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

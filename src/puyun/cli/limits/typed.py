@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from puyun.cli import opening, parsing
-from puyun.cli.failure import Failure, not_found, usage
+from puyun.cli.failure import usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from puyun.kit.clock import Instant
     from puyun.limits.rule import Metric, Subject
 
-Org = Annotated[str, typer.Argument(metavar="ORG", help="Name or id of the organization.")]
 Model = Annotated[
     str | None, typer.Option(help="Only this model, or each of a pattern such as gpt-*; all models together without.")
 ]
@@ -43,11 +42,16 @@ _SCALE = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 OPTIONS = "--rpm, --itpm, --otpm, --tpm, --rpd, --tpd, --in-flight or --queued"
 
 
-def amounts(given: "Mapping[str, str | None]") -> "dict[Metric, int | None]":
-    """The metrics that were named. `600`, `600k`, `5M`, or `none` for no limit."""
+def named(**options: str | None) -> dict[str, str]:
+    """The options of metrics, by the metric's name, without those that were not given."""
+    return {name: text for name, text in options.items() if text is not None}
+
+
+def amounts(given: "Mapping[str, str]") -> "dict[Metric, int | None]":
+    """By metric: `600`, `600k`, `5M`, or `none` for no limit."""
     from puyun.limits.rule import Metric
 
-    return {Metric(name): _amount(text) for name, text in given.items() if text is not None}
+    return {Metric(name): _amount(text) for name, text in given.items()}
 
 
 def _amount(text: str) -> int | None:
@@ -86,19 +90,5 @@ def subject(
 
     found = opening.organization(connection, org)
     chosen = None if tier is None else parsing.tier(tier)
-    number = None if key is None else key_number(connection, found, key)
+    number = None if key is None else opening.key(connection, found, key, "A limit belongs to one key.").id
     return found, Subject(org=found.id, key=number, tier=chosen, model=model)
-
-
-def key_number(connection: "Connection", org: "Organization", text: str) -> int:
-    from puyun.kit.ids import format_id
-    from puyun.storage.identity import find_keys
-
-    found = [key for key in find_keys(connection, text) if key.org == org.id]
-    if not found:
-        shown = f"{text[:13]}…" if len(text) > 13 and text.startswith("sk-") else text
-        raise not_found("key", shown, f"See them: puyun key list --org {org.name!r}")
-    if len(found) > 1:
-        ids = ", ".join(format_id("key", key.id) for key in found)
-        raise Failure(f"{len(found)} keys begin with {text!r}.", "A limit belongs to one key.", f"Name one of {ids}.")
-    return found[0].id

@@ -7,8 +7,7 @@ import typer
 
 from puyun.cli import opening, output
 from puyun.cli.failure import Exit, Failure, usage
-from puyun.cli.opening import Config, Data, Json
-from puyun.cli.people import Org
+from puyun.cli.opening import Config, Data, Json, Org
 
 if TYPE_CHECKING:
     from puyun.pricing.statement import Month, Statement

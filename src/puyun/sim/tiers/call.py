@@ -16,8 +16,8 @@ class Ended(IntEnum):
 class Call:
     """`number` is the same whatever others do: the source's, in its order. Times in microseconds, tokens as counted.
 
-    `lane`: the one where it has a seat, 0 where it has none; `again`: it has lost a seat and stands in line once more; `held`: how long it had seats that it lost; `failed`: lanes
-    that refused it.
+    `lane`: the one where it has a seat, 0 where it has none; `again`: it has lost a seat and stands in line once more;
+    `held`: how long it had seats that it lost; `failed`: lanes that refused it.
     """
 
     __slots__ = (

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from puyun.catalog.model import Tier
+from puyun.catalog.promise import WAIT
 from puyun.kit.clock import HOUR, MINUTE, SECOND
 from puyun.planning.erlang import seats_for
 from puyun.sim.scenario import Bursts, Lengths, OnOff, Poisson, Recorded, Scenario, Source, Upstream, Wave
@@ -14,7 +15,7 @@ SEATS = 64
 CONTRACT = 16
 """Seats that Enterprise's calls keep busy on average, at the peak of its contract."""
 
-DEDICATED = seats_for(CONTRACT, mean=4_600_000, wait=250_000, part=0.99)
+DEDICATED = seats_for(CONTRACT, mean=4_600_000, wait=WAIT[Tier.ENTERPRISE], part=0.99)
 
 ENTERPRISE = (1,)
 FLEX = tuple(range(11, 19))

@@ -6,14 +6,13 @@ from typing import NamedTuple
 import msgspec
 
 from puyun.catalog.model import Tier
+from puyun.catalog.promise import WAIT
 from puyun.kit.clock import MINUTE, SECOND
 from puyun.limits.rule import Metric
 from puyun.limits.table import DEFAULTS as LIMITS
 from puyun.sim.tiers.call import Call
 from puyun.sim.tiers.figures import MILLION, Figures, overlap, quantile, service_gap, wait_of
 from puyun.sim.tiers.run import ABORTING, Log
-
-ENTERPRISE_WAIT = 250_000
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -57,7 +56,7 @@ _Measured = tuple[str, bool]
 
 def _wait(crowded: Ran) -> _Measured:
     tier = crowded.figures.of(Tier.ENTERPRISE)
-    return f"{_ms(tier.wait_p99)} (longest {_ms(tier.wait_max)})", tier.wait_p99 <= ENTERPRISE_WAIT
+    return f"{_ms(tier.wait_p99)} (longest {_ms(tier.wait_max)})", tier.wait_p99 <= WAIT[Tier.ENTERPRISE]
 
 
 def _same(without: Ran, crowded: Ran) -> _Measured:

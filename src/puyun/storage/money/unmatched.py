@@ -34,7 +34,8 @@ class Unmatched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def keep_payment(connection: Connection, payment: Payment, currency: str, *, act: Act, now: Instant) -> Unmatched:
-    """Write down what came in; `act.ref` is the processor's id. A repetition changes nothing.
+    """Write down what came in; `act.ref` is the processor's id. A repetition changes nothing: of two at once the second
+    waits for the lock that `writing` takes, and finds the first.
 
     Raises PuyunError `invalid_amount`, `invalid_reference` (400) or `reference_reused` (409: with another amount).
     """

@@ -1,1 +1,1 @@
-"""Service levels in the database: written by the ledger with the usage records, summed over everybody once a moment."""
+"""Service levels in the database: the ledger leaves in an inbox what ended, and it is added up to tallies a moment later."""

@@ -1,14 +1,17 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from books import findings, lines, wallet
 from shop import NOON, Shop
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from stage.waiting import PATIENCE, until
 
 from puyun.kit.clock import MINUTE, Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import NANO
 from puyun.ledger.acts.topup import Payment
 from puyun.ledger.command import Act
-from puyun.storage.engine import reading, writing
+from puyun.storage.engine import Database, open_engine, reading, writing
 from puyun.storage.money.unmatched import Unmatched, keep_payment, list_unmatched, match_payment, return_payment
 
 LATER = Instant(NOON + MINUTE)
@@ -16,10 +19,14 @@ LATER = Instant(NOON + MINUTE)
 pytestmark = pytest.mark.usefixtures("shop")
 
 
+def kept(connection: Connection, ref: str = "tx_1", amount: int = NANO, currency: str = "USD") -> Unmatched:
+    came = Payment(amount=amount, processor="bank")
+    return keep_payment(connection, came, currency, act=Act(ref, "ann", "thanks, acme"), now=NOON)
+
+
 def keep(engine: Engine, ref: str = "tx_1", amount: int = NANO, currency: str = "USD") -> Unmatched:
     with writing(engine) as connection:
-        came = Payment(amount=amount, processor="bank")
-        return keep_payment(connection, came, currency, act=Act(ref, "ann", "thanks, acme"), now=NOON)
+        return kept(connection, ref, amount, currency)
 
 
 def match(engine: Engine, ref: str = "tx_1", org: int = 7) -> Unmatched:
@@ -58,6 +65,21 @@ def test_nobody_is_credited_until_it_is_matched_and_then_once(engine: Engine) ->
     assert open_now(engine) == []
     assert keep(engine) == first, "the processor says it again"
     assert findings(engine) == []
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_of_two_at_once_the_second_waits_and_finds_the_first(engine: Engine, database: Database) -> None:
+    other = open_engine(database)
+    with ThreadPoolExecutor(1) as pool:
+        with writing(engine) as connection:
+            first = kept(connection)
+            same, another = pool.submit(keep, other), pool.submit(refused, keep, other, amount=2)
+            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            until(lambda: connection.exec_driver_sql(waits).scalar(), "the second to wait for the first")
+        assert same.result(PATIENCE) == first
+        assert another.result(PATIENCE) == "reference_reused"
+    other.dispose()
+    assert open_now(engine) == ["tx_1"]
 
 
 def test_what_ended_in_one_way_does_not_end_in_another(engine: Engine, shop: Shop) -> None:
