@@ -19,10 +19,10 @@ class NotReadyError(RuntimeError):
 
 
 class Process:
-    """One program with its descendants: they end together, whatever they do about it."""
+    """One program with its descendants: they end together, whatever they do about it. `core`: one, or several as `0,1`."""
 
     def __init__(
-        self, command: Sequence[str | Path], *, core: int, log: Path, env: Mapping[str, str] | None = None
+        self, command: Sequence[str | Path], *, core: int | str, log: Path, env: Mapping[str, str] | None = None
     ) -> None:
         self.log = log
         with log.open("ab") as output:

@@ -102,8 +102,7 @@ class Dispatch:
             call.charged = claim.input * MILLI + claim.output * lane.spec.ratios.output
             level.charge(call.tab, call.charged)
             turns = lane.pool.turns
-            if level.turn.v > turns[place]:
-                turns[place] = level.turn.v
+            turns[place] = max(turns[place], level.turn.v)
         call.lane, call.granted, call.lent, call.short_since = lane, now, place == LENT, None
         call.output = claim.output
         call.tab.running += 1
