@@ -32,8 +32,7 @@ class Dispatch:
         self._stamps = count(1)
 
     def _tick(self, now: Instant) -> Instant:
-        if now > self._now:
-            self._now = now
+        self._now = now if now > self._now else self._now  # noqa: FURB136 - hot: max() is a call
         return self._now
 
     # --- free seats ------------------------------------------------------------------------------------------------------
