@@ -7,13 +7,17 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 import uvloop
-from asking import configuration, decider, lane
+from asking import configuration, lane
 from scripted import until
 
+from puyun.arbiter.decider import Decider
 from puyun.arbiter.message import Configuration
-from puyun.arbiter.remote import board
+from puyun.arbiter.remote import board, memory
 from puyun.arbiter.remote.client import Client, unix
+from puyun.arbiter.remote.kept import KeptLimits
+from puyun.arbiter.remote.memory import Memory
 from puyun.arbiter.remote.server import Desk
+from puyun.scheduler.scheduler import Scheduler
 from puyun.system.clock import SteadyClock
 
 
@@ -32,6 +36,7 @@ class Arbitration:
         self._folder = TemporaryDirectory(prefix="puyun-test-")
         self._path = f"{self._folder.name}/arbiter"
         self._board = board.create(workers)
+        self._memory = memory.create()
         self._server: asyncio.AbstractServer | None = None
 
     async def __aenter__(self) -> Self:
@@ -57,9 +62,13 @@ class Arbitration:
         self._tasks += [asyncio.ensure_future(client.run()) for client in clients or self.clients]
 
     async def start(self, *, expected: int = 0) -> None:
-        """An arbiter that knows nothing of those before it."""
+        """An arbiter that knows of those before it what outlives them."""
         self.epoch += 1
-        self.desk = Desk(decider(), self.clock, epoch=self.epoch, expected=expected)
+        place = Memory(self._memory)
+        limits = KeptLimits(place, self.epoch)
+        limits.recall(place.load(), self.clock.now())
+        decider = Decider(Scheduler(), limits)
+        self.desk = Desk(decider, self.clock, epoch=self.epoch, expected=expected, kept=limits)
         self._server = await asyncio.get_running_loop().create_unix_server(self.desk.peer, self._path)
 
     async def joined(self) -> Self:

@@ -120,8 +120,8 @@ class Hammer:
             if org == LIMITED:
                 tier = Tier.ENTERPRISE
                 self.oracle.asked(worker)
-            ask = Claim(next(tickets), org, org, tier, 1, (1, 2, 3), 100, 50, True, 3_000_000)
-            lease = client.acquire(ask)
+            claim = Claim(next(tickets), org, org, tier, 1, (1, 2, 3), 100, 50, True, 3_000_000)
+            lease = client.acquire(claim)
             try:
                 lane = lease.lane or await asyncio.wait_for(lease.seat(), 0.002 if turn % 17 == 0 else None)
             except TimeoutError:
@@ -140,7 +140,7 @@ class Hammer:
                 lease.end(NOTHING, ABANDONED)
                 continue
             await lease.begin()
-            if org == LIMITED and lease.readings:  # else the limit was not looked at: the worker was by itself
+            if org == LIMITED:
                 self.oracle.admitted(worker)
             self.oracle.leave(worker, lane)
             lease.end(NOTHING, OK)

@@ -150,11 +150,15 @@ class Decider:
     def observe(self, lane: int, facts: Facts, now: Instant) -> list[Answer]:
         return self._told(self.scheduler.observe(lane, facts, now), now)
 
-    def reclaim(self, claim: Claim, lane: int, serial: int, *, begun: bool, now: Instant) -> list[Answer]:
-        """A seat that another arbiter gave: it counts from here on, even beyond the seats that there are."""
+    def reclaim(
+        self, claim: Claim, lane: int, serial: int, *, begun: bool, now: Instant, counted: bool = True
+    ) -> list[Answer]:
+        """A seat that another arbiter gave: it counts from here on, even beyond the seats that there are. `counted` False:
+        no arbiter's limits have counted the call.
+        """
         if claim.ticket in self._calls:
             return []
-        self.limits.reclaim(claim, now)
+        self.limits.reclaim(claim, now, counted=counted)
         call = self._calls[claim.ticket] = _Call(claim, now, None)
         call.seated, call.serial = True, serial
         answers = self._told(self.scheduler.reclaim(claim, lane, now), now)

@@ -67,6 +67,10 @@ class Rate:
             wanted = min(wanted, max(used, 2 * self.capacity))
         self.tat = now * self.amount + wanted
 
+    def exhaust(self, at: Instant) -> None:
+        """All that fits in at once is used at that moment."""
+        self.tat = at * self.amount + self.capacity
+
     def idle(self, now: Instant) -> bool:
         """As good as new."""
         return self.tat <= now * self.amount

@@ -52,8 +52,9 @@ class Vector:
 class Cells:
     """Cells by their spots, vectors by their callers. A cell that is idle and held by no vector is forgotten."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, spent: Instant | None) -> None:
         self.policy = policy
+        self._spent = spent
         self.since = Instant(0)
         self.addressed = False
         """Whether any rule counts by network address."""
@@ -113,6 +114,8 @@ class Cells:
         cell = self._known(place, rule)
         if cell is None:
             cell = self._cells[place] = _new(rule)
+            if self._spent is not None and isinstance(cell, Rate):
+                cell.exhaust(self._spent)
         return cell
 
     def _known(self, place: Spot, rule: Rule) -> Rate | Count | None:

@@ -22,8 +22,9 @@ NEVER = Instant(1 << 62)
 class Limits:
     """Counts against a policy. One decider at a time; not thread-safe."""
 
-    def __init__(self, policy: Policy) -> None:
-        self._cells = Cells(policy)
+    def __init__(self, policy: Policy, *, spent: Instant | None = None) -> None:
+        """`spent`: every rate counts as used up at that moment; else nothing is used of any."""
+        self._cells = Cells(policy, spent)
         self._calls: dict[int, Passed] = {}
         self._waiting: defaultdict[int, dict[int, Passed]] = defaultdict(dict)
         """By organization, in order of arrival; no entry is empty."""
@@ -100,9 +101,9 @@ class Limits:
                 rate.add(costs[kind], now)
         return over
 
-    def reclaim(self, claim: Claim, now: Instant) -> None:
-        """A call that another decider let in before it died: it is in flight whatever the limits, and its tokens were
-        counted then. Raises ValueError for a known ticket.
+    def reclaim(self, claim: Claim, now: Instant, *, counted: bool = True) -> None:
+        """A call that another decider let in before it died, or somebody in its place: it is in flight whatever the limits,
+        and its tokens were counted then, or (`counted` False) are counted now. Raises ValueError for a known ticket.
         """
         if now >= self._change:
             self._advance(now)
@@ -111,6 +112,10 @@ class Limits:
         vector = self._cells.vector(self._caller(claim), now)
         vector.open += 1
         self._calls[claim.ticket] = Passed(claim, vector, now)
+        if not counted:
+            costs = (1, claim.input, claim.output, claim.input + claim.output)
+            for rate, kind in vector.rates:
+                rate.add(costs[kind], now)
         _add(vector.flights, 1)
 
     def correct(self, ticket: int, input: int, output: int, now: Instant) -> None:  # noqa: A002 - the word for it

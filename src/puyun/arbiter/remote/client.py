@@ -17,12 +17,13 @@ from puyun.arbiter.message import Configuration, Granted, Look, Preempted, Refus
 from puyun.arbiter.refusal import AWAY_RETRY, error_for
 from puyun.arbiter.remote import wire
 from puyun.arbiter.remote.board import Board
+from puyun.arbiter.remote.report import Report
 from puyun.arbiter.remote.stopgap import Stopgap
 from puyun.catalog.model import Tier
 from puyun.claim import Claim
 from puyun.kit.clock import Clock
 from puyun.kit.errors import Blame, PuyunError
-from puyun.scheduler.attempt import Signal, Spent
+from puyun.scheduler.attempt import NOTHING, Signal, Spent
 from puyun.scheduler.decision import Why
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.view import PoolView
@@ -101,7 +102,8 @@ class Client:
         self._epoch = 0
         self._leaving = False
         self._first_join = asyncio.Event()
-        self._stopgap = Stopgap(board, clock, workers=workers, turn_away=self._turn_away)
+        self._report = Report()
+        self._stopgap = Stopgap(board, clock, self._report, workers=workers, turn_away=self._turn_away)
 
     @property
     def joined(self) -> bool:
@@ -134,7 +136,7 @@ class Client:
 
     def configure(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        self._stopgap.follow({lane.id: lane for lane in configuration.lanes})
+        self._stopgap.follow(configuration)
         if self._connection is not None:
             self._send(configuration)
 
@@ -172,7 +174,7 @@ class Client:
         if self.joined:
             self._send(wire.Elsewhere(lease.claim.ticket, lease.serial, signal))
         else:
-            self._stopgap.leave(lease, lane)
+            self._stopgap.leave(lease, lane, NOTHING)
             self._stopgap.enter(lease)
 
     def end(self, lease: Lease, spent: Spent, signal: Signal) -> None:
@@ -180,10 +182,12 @@ class Client:
         self._outputs.pop(ticket, None)
         if self._leases.pop(ticket, None) is None:
             return
+        if lease.lane and (not self.joined or self._report.untold(ticket)):
+            self._report.ended(lease, lease.lane, spent, signal)
         if self.joined:
             self._send(wire.End(ticket, spent, signal))
         else:
-            self._stopgap.leave(lease, lease.lane)
+            self._stopgap.leave(lease, lease.lane, spent)
 
     # --- connecting ------------------------------------------------------------------------------------------------
     async def run(self) -> None:
@@ -235,6 +239,8 @@ class Client:
                 self._welcome(message)
             elif isinstance(message, wire.Gather):
                 self._claim()
+            elif isinstance(message, wire.Noted):
+                self._report.noted()
             elif not isinstance(message, wire.Beat):
                 question = self._questions.pop(message.question, None)
                 if question is not None and not question.done():
@@ -269,8 +275,8 @@ class Client:
         now = self._clock.now()
         seated = [lease for lease in self._leases.values() if lease.lane]
         waiting = [lease for lease in self._leases.values() if not lease.lane]
-        for lease in seated:
-            self._send(wire.Reclaim(lease.claim, lease.lane, lease.serial, lease.begun))
+        for message in self._report.messages(seated):
+            self._send(message)
         self._send(wire.Claimed())
         for lease in waiting:
             self._send(msgspec.structs.replace(lease.claim, waited=lease.waited_at(now)))

@@ -31,6 +31,7 @@ class _Passed(msgspec.Struct, frozen=True, array_like=True, tag=1):
 class _Reclaimed(msgspec.Struct, frozen=True, array_like=True, tag=2):
     at: int
     claim: Claim
+    counted: bool
 
 
 class _Corrected(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -137,7 +138,7 @@ class KeptLimits(Limits):
             case _Passed():
                 self.check(note.claim, at)
             case _Reclaimed():
-                self.reclaim(note.claim, at)
+                self.reclaim(note.claim, at, counted=note.counted)
             case _Corrected():
                 self.correct(note.ticket, note.input, note.output, at)
             case _Released():
@@ -158,10 +159,12 @@ class KeptLimits(Limits):
         return outcome
 
     @override
-    def reclaim(self, claim: Claim, now: Instant) -> None:
-        super().reclaim(claim, now)
+    def reclaim(self, claim: Claim, now: Instant, *, counted: bool = True) -> None:
+        if not counted and self._recalled.pop(claim.ticket, None) is not None:  # it waited when the worker let it in
+            counted = True
+        super().reclaim(claim, now, counted=counted)
         self._open[claim.ticket] = claim
-        self._noted.append(_Reclaimed(now, claim))
+        self._noted.append(_Reclaimed(now, claim, counted))
 
     @override
     def correct(self, ticket: int, input: int, output: int, now: Instant) -> None:

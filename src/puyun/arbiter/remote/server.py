@@ -202,10 +202,14 @@ class Desk:
         self._orphans.pop(ticket, None)
         self._own(peer, ticket)
         if not self._decider.has(ticket, back.serial):
-            self._route(self._decider.reclaim(back.claim, back.lane, back.serial, begun=back.begun, now=now), now)
+            answers = self._decider.reclaim(
+                back.claim, back.lane, back.serial, begun=back.begun, now=now, counted=back.counted
+            )
+            self._route(answers, now)
 
     def _claimed(self, peer: Peer, _message: wire.Claimed, _now: Instant) -> None:
         peer.claimed = True
+        peer.tell(wire.Noted())
         if self.phase is Phase.GATHERING and all(each.claimed for each in self._peers):
             self._open()
 

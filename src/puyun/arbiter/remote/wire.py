@@ -4,7 +4,7 @@ All that one side has to say in a turn of its event loop is one frame. Whoever s
 
     worker ──▶ hello, configuration                arbiter ──▶ welcome
                                                               gather     (everybody is here, or was waited for)
-           ──▶ reclaim …, claimed, asks            from here on both talk as they like
+           ──▶ reclaim …, claimed, claims                     noted      from here on both talk as they like
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from puyun.scheduler.attempt import Signal, Spent
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.view import PoolView
 
-VERSION = 1
+VERSION = 2
 """Of the messages; both sides come from one installation, so another one means that it was replaced meanwhile."""
 
 FRAME_MAX = 16 << 20
@@ -66,12 +66,15 @@ class Observed(msgspec.Struct, frozen=True, array_like=True, tag=8):
 
 
 class Reclaim(msgspec.Struct, frozen=True, array_like=True, tag=9):
-    """A seat that the worker has from an arbiter before this one, or from its share."""
+    """A seat that the worker has, or had, from an arbiter before this one, or from its share. `counted`: by an arbiter's
+    limits, when the call was let in.
+    """
 
     claim: Claim
     lane: int
     serial: int
     begun: bool
+    counted: bool = True
 
 
 class Claimed(msgspec.Struct, frozen=True, array_like=True, tag=10):
@@ -112,6 +115,10 @@ class Begun(msgspec.Struct, frozen=True, array_like=True, tag=38):
     kept: bool
 
 
+class Noted(msgspec.Struct, frozen=True, array_like=True, tag=42):
+    """What the worker claimed is counted, and outlives this arbiter."""
+
+
 class TheStanding(msgspec.Struct, frozen=True, array_like=True, tag=39):
     question: int
     standing: Standing | None
@@ -132,7 +139,18 @@ FromWorker = (
     Claim | Configuration | Hello | Begin | Progress | Elsewhere | End | Observed | Reclaim | Claimed | Beat | Question
 )
 FromArbiter = (
-    Granted | Refused | Preempted | Standing | Beat | Welcome | Gather | Begun | TheStanding | TheLook | ThePools
+    Granted
+    | Refused
+    | Preempted
+    | Standing
+    | Beat
+    | Welcome
+    | Gather
+    | Begun
+    | Noted
+    | TheStanding
+    | TheLook
+    | ThePools
 )
 
 from_worker = msgspec.msgpack.Decoder(list[FromWorker])

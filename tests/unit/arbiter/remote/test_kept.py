@@ -114,6 +114,22 @@ def test_a_call_that_had_waited_asks_anew_and_counts_once() -> None:
     assert used(two)["itpm"] == 600
 
 
+def test_a_call_that_a_worker_let_in_by_itself_counts_once() -> None:
+    """One that the arbiter before had never heard of, and one that had waited there."""
+    line = Line()
+    one = first(line)
+    one.check(asks(1, 600), T0)
+    one.flush(T0)
+    two = line.next()
+    two.reclaim(asks(1, 600), T0, counted=False)
+    two.reclaim(asks(2, 400), T0, counted=False)
+    assert (used(two)["rpm"], used(two)["itpm"]) == (2, 1_000)
+    two.correct(2, 50, 5, T0)
+    two.release(2, T0)
+    two.flush(T0)
+    assert used(two)["itpm"] == used(line.next())["itpm"] == 650
+
+
 def test_rules_are_known_before_workers_bring_them() -> None:
     line = Line()
     first(line)
