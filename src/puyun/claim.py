@@ -4,6 +4,8 @@ import msgspec
 
 from puyun.catalog.model import Tier
 
+DEFAULT_PRIORITY = 5
+
 
 class Claim(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     """Made once for each call; a second attempt is the same claim. On the wire an array that begins with its tag."""
@@ -24,7 +26,7 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     stream: bool
     max_wait: int
     """Microseconds; the smaller of the tier's and of what the client asked for. 0: a seat now or never."""
-    priority: int = 5
+    priority: int = DEFAULT_PRIORITY
     """0 (first) to 9 among the claims of the same key; it never moves another key's or organization's."""
     ip: str | None = None
     """The client's network address, where a limit may count by it."""

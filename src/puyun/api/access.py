@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 
+from anyio import from_thread
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
@@ -11,9 +12,9 @@ from starlette.responses import Response
 
 from puyun.arbiter.interface import Arbiter
 from puyun.catalog.snapshot import Key
-from puyun.gateway.admit import check_address, credentials_of, identify
+from puyun.gateway.admit import address_of, check_address, credentials_of, identify
 from puyun.gateway.finish import unavailable
-from puyun.gateway.serving import DataPlane
+from puyun.gateway.serving import UNKNOWN, DataPlane
 from puyun.kit.clock import Clock
 from puyun.kit.errors import PuyunError
 from puyun.protocol.openai import encode_error
@@ -44,7 +45,11 @@ def reads(deps: ApiDeps, reader: Reader) -> Callable[[Request], Response]:
 
     @wraps(reader)
     def signed_in(request: Request, deps: ApiDeps) -> Response:
-        return reader(request, deps, asker(request, deps))
+        try:
+            key = asker(request, deps)
+        except PuyunError as error:
+            raise from_thread.run(knocked, error, request, deps) from None
+        return reader(request, deps, key)
 
     return public(deps, signed_in)
 
@@ -54,9 +59,19 @@ def asker(request: Request, deps: ApiDeps) -> Key:
     given = credentials_of(request.headers.raw)
     key = identify(given, deps.plane.keys, deps.clock.now())
     if key.networks:
-        peer = request.client.host if request.client else ""
-        check_address(key, peer, given.forwarded, deps.plane.proxies)
+        check_address(key, address_of(_peer(request), given.forwarded, deps.plane.proxies))
     return key
+
+
+async def knocked(error: PuyunError, request: Request, deps: ApiDeps) -> PuyunError:
+    """What an asker is told: of too many requests without a valid key from its network address, if there were."""
+    if error.status != UNKNOWN:
+        return error
+    return await deps.plane.knocked(request.headers.raw, _peer(request)) or error
+
+
+def _peer(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def public(deps: ApiDeps, reader: Callable[[Request, ApiDeps], Response]) -> Callable[[Request], Response]:

@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puyun.api.access import ApiDeps, asker, failure, finished
+from puyun.api.access import ApiDeps, asker, failure, finished, knocked
 from puyun.arbiter.rows import Asker, offered, rows
 from puyun.catalog.model import Tier
 from puyun.catalog.snapshot import Key, SoldModel
@@ -37,7 +37,7 @@ class LimitFeed:
             key = asker(request, self._deps)
             response = Response(await self._shown(request, key), media_type="application/json")
         except PuyunError as error:
-            response = failure(error, request_id)
+            response = failure(await knocked(error, request, self._deps), request_id)
         return finished(response, request_id)
 
     async def stream(self, request: Request) -> Response:
@@ -47,7 +47,7 @@ class LimitFeed:
             first = await self._shown(request, asker(request, self._deps))
             response = self._streams.stream(self._events(request, first))
         except PuyunError as error:
-            response = failure(error, request_id)
+            response = failure(await knocked(error, request, self._deps), request_id)
         return finished(response, request_id)
 
     async def _events(self, request: Request, shown: bytes) -> AsyncIterator[bytes]:

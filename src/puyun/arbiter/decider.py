@@ -8,7 +8,7 @@ import heapq
 from collections.abc import Iterable
 
 from puyun.arbiter.message import Answer, Configuration, Granted, Look, Preempted, Refused, Seen, Standing
-from puyun.arbiter.refusal import LIMIT
+from puyun.arbiter.refusal import LIMIT, refused
 from puyun.claim import Claim
 from puyun.kit.clock import SECOND, Instant
 from puyun.limits.limits import Limits
@@ -81,7 +81,7 @@ class Decider:
         arrived = Instant(now - claim.waited)
         outcome = self.limits.check(claim, now)
         if isinstance(outcome, Over):
-            return [_over(claim.ticket, outcome)]
+            return [refused(claim.ticket, outcome)]
         call = self._calls[claim.ticket] = _Call(claim, arrived, outcome)
         if outcome.delay:
             call.due = Instant(now + outcome.delay)
@@ -94,6 +94,11 @@ class Decider:
         if call.seated or any(answer.ticket == claim.ticket for answer in answers):
             return answers
         return [*answers, *self._standing(call)]
+
+    def knock(self, ip: str, now: Instant) -> Refused | None:
+        """A request whose sender is not known; None: it may be told so."""
+        over = self.limits.knock(ip, now)
+        return over and refused(0, over)
 
     def passed(self, ticket: int) -> Passed | None:
         """What a call was counted in; None for one that is not known, or was let in by another arbiter."""
@@ -215,8 +220,7 @@ class Decider:
                 return self._arrive(call, now)
         if call.parked and call.arrived + call.claim.max_wait <= now:
             del self._calls[call.claim.ticket]
-            refused = _in_flight(call)
-            return [refused, *self._unpark(self.limits.void(call.claim.ticket, now), now)]
+            return [_in_flight(call), *self._unpark(self.limits.void(call.claim.ticket, now), now)]
         return []
 
     def _unpark(self, tickets: Iterable[int], now: Instant) -> list[Answer]:
@@ -256,11 +260,6 @@ class Decider:
                 self._calls[decision.ticket].seated = False
                 answers.append(Preempted(decision.ticket))
         return answers
-
-
-def _over(ticket: int, over: Over) -> Refused:
-    limit = over.scope, over.metric, over.limit, over.used
-    return Refused(ticket, LIMIT, over.wait, *limit, readings=over.readings)
 
 
 def _in_flight(call: _Call) -> Refused:

@@ -11,6 +11,7 @@ from typing import Protocol
 from puyun.arbiter.lease import Lease
 from puyun.arbiter.message import Configuration, Look, Seen, Standing
 from puyun.claim import Claim
+from puyun.kit.errors import PuyunError
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.view import PoolView
 
@@ -28,6 +29,10 @@ class Arbiter(Protocol):
 
     def configure(self, configuration: Configuration) -> None:
         """Lanes and limits from now on; one that is not newer than what is in force changes nothing."""
+        ...
+
+    async def knock(self, ip: str) -> PuyunError | None:
+        """Count a request whose sender is not known against its network address; the error if that has sent too many."""
         ...
 
     async def look(self, look: Look) -> tuple[Seen, ...]:

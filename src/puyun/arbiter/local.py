@@ -7,8 +7,10 @@ from puyun.arbiter.alarm import Alarm
 from puyun.arbiter.decider import Decider
 from puyun.arbiter.lease import Lease, hand_over
 from puyun.arbiter.message import Answer, Configuration, Look, Seen, Standing
+from puyun.arbiter.refusal import error_for
 from puyun.claim import Claim
 from puyun.kit.clock import Clock, Instant
+from puyun.kit.errors import PuyunError
 from puyun.scheduler.attempt import Signal, Spent
 from puyun.scheduler.lane import Facts
 from puyun.scheduler.view import PoolView
@@ -38,6 +40,10 @@ class Local:
     def configure(self, configuration: Configuration) -> None:
         now = self._clock.now()
         self._deliver(self._decider.configure(configuration, now), now)
+
+    async def knock(self, ip: str) -> PuyunError | None:
+        refused = self._decider.knock(ip, self._clock.now())
+        return refused and error_for(refused)
 
     async def look(self, look: Look) -> tuple[Seen, ...]:
         return self._decider.look(look, self._clock.now())

@@ -5,6 +5,7 @@ from puyun.catalog.model import Tier
 from puyun.kit.clock import SECOND
 from puyun.kit.errors import Blame, PuyunError
 from puyun.limits.headers import retry
+from puyun.limits.reading import Over
 from puyun.scheduler.decision import Why
 
 LIMIT = "limit"
@@ -24,7 +25,13 @@ _SAID = {
 }
 
 
-def error_for(refused: Refused, tier: Tier) -> PuyunError:
+def refused(ticket: int, over: Over) -> Refused:
+    """By a limit."""
+    limit = over.scope, over.metric, over.limit, over.used
+    return Refused(ticket, LIMIT, over.wait, *limit, readings=over.readings)
+
+
+def error_for(refused: Refused, tier: Tier = Tier.TEST) -> PuyunError:
     """429 for a limit and at the Test tier, which promises nothing; 503 for lack of capacity at the others."""
     if refused.why == LIMIT:
         return _over(refused)

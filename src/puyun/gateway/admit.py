@@ -8,6 +8,7 @@ import msgspec
 
 from puyun.catalog.model import Kind, Tier
 from puyun.catalog.snapshot import Key, SoldModel
+from puyun.claim import DEFAULT_PRIORITY
 from puyun.gateway.front import Exchange
 from puyun.identity.keys import fingerprint
 from puyun.kit.clock import SECOND, Instant
@@ -33,6 +34,8 @@ from puyun.protocol.openai import (
 from puyun.scheduler.rules import DEFAULTS
 from puyun.storage.snapshots import Snapshot
 
+Headers = list[tuple[bytes, bytes]]
+
 
 class Admission(msgspec.Struct, frozen=True):
     """A call that may be made, if the wallet agrees. `amount` (nano-units) is what to hold for it.
@@ -54,6 +57,8 @@ class Admission(msgspec.Struct, frozen=True):
     """Microseconds it may wait for a seat: the tier's, or less if the caller said so."""
     priority: int
     """0 (first) to 9 among the calls of its key."""
+    address: str
+    """The client's network address, as far as a proxy that is trusted says so; empty for a Unix socket."""
 
 
 class Credentials(msgspec.Struct):
@@ -78,8 +83,9 @@ def admit(
     """Everything that can be decided from memory. Raises PuyunError for every row of DESIGN 4.2 up to the hold."""
     given = credentials_of(exchange.headers)
     key = identify(given, keys, now)
+    address = address_of(exchange.peer, given.forwarded, proxies)
     if key.networks:
-        check_address(key, exchange.peer, given.forwarded, proxies)
+        check_address(key, address)
     request, fields = decode_request(exchange.endpoint, exchange.body)
     sold = snapshot.sold.get(request.model)
     if sold is None or (key.models and request.model not in key.models):
@@ -99,7 +105,7 @@ def admit(
     inputs, outputs = experience.first_hold(facts)
     amount = ceiling(rates, inputs, outputs)
     wait, priority = _patience(given, tier), _priority(given)
-    return Admission(key, sold, request, fields, tier, rates, amount, inputs, outputs, facts, wait, priority)
+    return Admission(key, sold, request, fields, tier, rates, amount, inputs, outputs, facts, wait, priority, address)
 
 
 _SECONDS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
@@ -119,14 +125,11 @@ def _patience(given: Credentials, tier: Tier) -> int:
 def _priority(given: Credentials) -> int:
     """Raises PuyunError 400."""
     if given.priority is None:
-        return PRIORITY
+        return DEFAULT_PRIORITY
     if len(given.priority) != 1 or given.priority not in "0123456789":
         text = "X-Priority is a digit, 0 (first) to 9 (last); it orders the waiting calls of this key."
         raise PuyunError("invalid_request_error", 400, text, param="x-priority")
     return int(given.priority)
-
-
-PRIORITY = 5
 
 
 def identify(given: Credentials, keys: dict[bytes, Key], now: Instant) -> Key:
@@ -147,17 +150,27 @@ def _fingerprint(secret: bytes) -> bytes:
     return fingerprint(secret.decode("latin-1"))
 
 
-def check_address(key: Key, peer: str, forwarded: str | None, proxies: tuple[IPv4Network | IPv6Network, ...]) -> None:
+def address_of(peer: str, forwarded: str | None, proxies: tuple[IPv4Network | IPv6Network, ...]) -> str:
+    """Who calls: the other end of the socket, or whom it names last in `X-Forwarded-For` if it is a proxy of ours. Empty
+    where that is nobody: a Unix socket, or a proxy that names no address.
+    """
+    if not (forwarded and proxies and peer):
+        return peer
+    if not any(ip_address(peer) in network for network in proxies):
+        return peer
+    named = forwarded.rpartition(",")[2].strip()
+    try:
+        return str(ip_address(named))
+    except ValueError:
+        return ""
+
+
+def check_address(key: Key, address: str) -> None:
     """For a key that is bound to networks. Raises PuyunError 403 when the caller is in none of them."""
-    address = ip_address(peer) if peer else None
-    if forwarded and address is not None and any(address in network for network in proxies):
-        try:
-            address = ip_address(forwarded.rpartition(",")[2].strip())
-        except ValueError:
-            address = None
-    if address is None or not any(address in network for network in key.networks):
+    if not address or not any(ip_address(address) in network for network in key.networks):
         text = (
-            f"This key may not be used from {address}. Call from an allowed network, or change the key in the portal."
+            f"This key may not be used from {address or 'an unknown address'}. "
+            "Call from an allowed network, or change the key in the portal."
         )
         raise PuyunError("ip_not_allowed", 403, text)
 
@@ -193,7 +206,7 @@ NO_RETRY = {"x-should-retry": "false"}
 _PERIODS = {Period.DAY: "daily ", Period.MONTH: "monthly ", Period.TOTAL: ""}
 
 
-def credentials_of(headers: list[tuple[bytes, bytes]]) -> Credentials:
+def credentials_of(headers: Headers) -> Credentials:
     """The secret, the tier asked for by header, and who a proxy says is calling.
 
     Raises PuyunError 401 for two keys that differ: whoever pays must not depend on which header is read first.

@@ -106,7 +106,7 @@ class Dispatcher:
         return lanes
 
     # --- a seat --------------------------------------------------------------------------------------------------
-    def acquire(self, admission: Admission, call_id: int, peer: str, experience: Experience) -> Lease:
+    def acquire(self, admission: Admission, call_id: int, experience: Experience) -> Lease:
         """Past the limits and onto a seat, or into the queue, or to a refusal that `enter` raises. Raises PuyunError
         where nobody can be asked.
         """
@@ -127,9 +127,13 @@ class Dispatcher:
             facts.grows,
             admission.max_wait,
             admission.priority,
-            peer or None,
+            admission.address or None,
         )
         return self._arbiter.acquire(claim)
+
+    async def knock(self, address: str) -> PuyunError | None:
+        """A request whose sender is not known: the error if its network address has sent too many."""
+        return await self._arbiter.knock(address) if address else None
 
     async def enter(self, call: Call) -> None:
         """Onto a seat, in its turn. Raises PuyunError 429, 503; UpstreamClosedError when the client left meanwhile."""

@@ -7,7 +7,7 @@ from time import perf_counter
 
 from puyun.arbiter.lease import Lease
 from puyun.catalog.snapshot import Key
-from puyun.gateway.admit import Admission, admit, affordable_output, refusal
+from puyun.gateway.admit import Admission, Headers, address_of, admit, affordable_output, refusal
 from puyun.gateway.call import HELD_STATES, CallEvent, CallState
 from puyun.gateway.dispatch import Dispatcher
 from puyun.gateway.finish import FreeOutcome, finish, unavailable
@@ -26,6 +26,8 @@ from puyun.protocol import openai, sse
 from puyun.storage.ledger.writer import LedgerUnavailableError, LedgerWriter
 from puyun.storage.snapshots import EMPTY, Snapshot
 from puyun.system import crash
+
+UNKNOWN = 401
 
 log = logging.getLogger("puyun.gateway")
 
@@ -80,8 +82,10 @@ class DataPlane:
         call_id = self._sequence.next(now)
         try:
             admission = self._admit(exchange, now)
-            lease = self._acquire(admission, call_id, exchange.peer)
+            lease = self._acquire(admission, call_id)
         except PuyunError as error:
+            if error.status == UNKNOWN:
+                error = await self.knocked(exchange.headers, exchange.peer) or error
             exchange.respond(*error_answer(error, request_id(0, call_id)))
             return
         except Exception:
@@ -104,14 +108,19 @@ class DataPlane:
         finally:
             lease.end(call.spent, call.signal)
 
+    async def knocked(self, headers: Headers, peer: str) -> PuyunError | None:
+        """Count a request without a valid key against its network address; the error if that has sent too many."""
+        forwarded = next((value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"), None)
+        return await self.dispatcher.knock(address_of(peer, forwarded, self.proxies))
+
     def _admit(self, exchange: Exchange, now: Instant) -> Admission:
         if not self.ready:
             raise unavailable()
         return admit(exchange, self.keys, self.snapshot, now, self.proxies, experience=self._experience)
 
-    def _acquire(self, admission: Admission, call_id: int, peer: str) -> Lease:
+    def _acquire(self, admission: Admission, call_id: int) -> Lease:
         try:
-            return self.dispatcher.acquire(admission, call_id, peer, self._experience)
+            return self.dispatcher.acquire(admission, call_id, self._experience)
         except PuyunError as error:
             self._ledger.note(admission.key.org, admission.sold.id, admission.tier, error.code)
             raise

@@ -93,6 +93,8 @@ class Limits:
         """Count a request whose sender is not known, against its network address alone."""
         if now >= self._change:
             self._advance(now)
+        if not self._cells.addressed:
+            return None
         vector = self._cells.vector((0, 0, 0, None, ip), now)
         costs = (1, 0, 0, 0)
         over = self._over(vector, costs, 0, now)

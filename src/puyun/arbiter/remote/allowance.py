@@ -20,6 +20,7 @@ from puyun.limits.cell import Spot, spot
 from puyun.limits.limits import Limits
 from puyun.limits.passed import Passed
 from puyun.limits.policy import Policy
+from puyun.limits.reading import Over
 from puyun.limits.rule import AT_A_TIME, REQUESTS, WINDOWS, Metric, Rule
 
 
@@ -59,6 +60,10 @@ class Allowance:
             return False
         self._fly(claim, [place for place, _ in limits])
         return True
+
+    def knock(self, ip: str, now: Instant) -> Over | None:
+        """A request whose sender is not known; None: counted."""
+        return self._limits.knock(ip, now)
 
     def flown(self, ticket: int) -> tuple[int, ...]:
         """The flights that a call counts in."""

@@ -140,6 +140,12 @@ class Client:
         if self._connection is not None:
             self._send(configuration)
 
+    async def knock(self, ip: str) -> PuyunError | None:
+        if not self.joined:
+            return self._stopgap.knock(ip)
+        answer = await self._ask(lambda number: wire.AskKnock(number, ip), wire.TheKnock)
+        return answer.refused and error_for(answer.refused)
+
     async def look(self, look: Look) -> tuple[Seen, ...]:
         answer = await self._ask(lambda number: wire.AskLook(number, look), wire.TheLook)
         return answer.seen

@@ -51,7 +51,12 @@ class _Voided(msgspec.Struct, frozen=True, array_like=True, tag=5):
     ticket: int
 
 
-_Note = _Passed | _Reclaimed | _Corrected | _Released | _Voided
+class _Knocked(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    at: int
+    ip: str
+
+
+_Note = _Passed | _Reclaimed | _Corrected | _Released | _Voided | _Knocked
 
 
 class _Saved(msgspec.Struct, frozen=True, array_like=True):
@@ -145,6 +150,8 @@ class KeptLimits(Limits):
                 self.release(note.ticket, at)
             case _Voided():
                 self.void(note.ticket, at)
+            case _Knocked():
+                self.knock(note.ip, at)
 
     # --- noted -----------------------------------------------------------------------------------------------------
     @override
@@ -181,3 +188,10 @@ class KeptLimits(Limits):
     def void(self, ticket: int, now: Instant) -> list[int]:
         self._noted.append(_Voided(now, ticket))
         return super().void(ticket, now)
+
+    @override
+    def knock(self, ip: str, now: Instant) -> Over | None:
+        over = super().knock(ip, now)
+        if over is None:
+            self._noted.append(_Knocked(now, ip))
+        return over

@@ -124,6 +124,7 @@ class Desk:
             wire.AskStanding: self._ask_standing,
             wire.AskLook: self._ask_look,
             wire.AskPools: self._ask_pools,
+            wire.AskKnock: self._ask_knock,
         }
 
     @property
@@ -285,6 +286,9 @@ class Desk:
 
     def _ask_pools(self, peer: Peer, ask: wire.AskPools, _now: Instant) -> None:
         peer.tell(wire.ThePools(ask.question, self._decider.pools()))
+
+    def _ask_knock(self, peer: Peer, ask: wire.AskKnock, now: Instant) -> None:
+        peer.tell(wire.TheKnock(ask.question, self._decider.knock(ask.ip, now)))
 
     # --- answers ---------------------------------------------------------------------------------------------------
     def _own(self, peer: Peer, ticket: int) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable
 
 from puyun.arbiter.lease import Lease
 from puyun.arbiter.message import Configuration, Granted
+from puyun.arbiter.refusal import error_for, refused
 from puyun.arbiter.remote.allowance import Allowance
 from puyun.arbiter.remote.board import Board
 from puyun.arbiter.remote.report import Report
 from puyun.arbiter.remote.share import Share
 from puyun.catalog.model import Tier
 from puyun.kit.clock import Clock, Instant
+from puyun.kit.errors import PuyunError
 from puyun.scheduler.attempt import Spent
 from puyun.scheduler.lane import LaneSpec
 
@@ -67,6 +69,11 @@ class Stopgap:
         """A call that waits. One whose lane failed it waits for the arbiter: here nobody knows which lanes are well."""
         self._waiting[lease.claim.ticket] = lease
         self._look()
+
+    def knock(self, ip: str) -> PuyunError | None:
+        """A request whose sender is not known; the error if its address has sent more than this worker's part of its rate."""
+        over = self._allowance.knock(ip, self._clock.now())
+        return over and error_for(refused(0, over))
 
     def leave(self, lease: Lease, lane: int, spent: Spent) -> None:
         """The call is over, or gives its seat at `lane` back; 0: it had none."""

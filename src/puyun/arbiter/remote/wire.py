@@ -99,6 +99,11 @@ class AskPools(msgspec.Struct, frozen=True, array_like=True, tag=14):
     question: int
 
 
+class AskKnock(msgspec.Struct, frozen=True, array_like=True, tag=16):
+    question: int
+    ip: str
+
+
 class Welcome(msgspec.Struct, frozen=True, array_like=True, tag=36):
     """Workers obey the arbiter of the highest epoch that they have heard of."""
 
@@ -107,6 +112,13 @@ class Welcome(msgspec.Struct, frozen=True, array_like=True, tag=36):
 
 class Gather(msgspec.Struct, frozen=True, array_like=True, tag=37):
     """Claim what you have, and decide nothing any more."""
+
+
+class TheKnock(msgspec.Struct, frozen=True, array_like=True, tag=43):
+    """None: the address may go on."""
+
+    question: int
+    refused: Refused | None
 
 
 class Begun(msgspec.Struct, frozen=True, array_like=True, tag=38):
@@ -134,7 +146,7 @@ class ThePools(msgspec.Struct, frozen=True, array_like=True, tag=41):
     pools: tuple[PoolView, ...]
 
 
-Question = AskStanding | AskLook | AskPools
+Question = AskStanding | AskLook | AskPools | AskKnock
 FromWorker = (
     Claim | Configuration | Hello | Begin | Progress | Elsewhere | End | Observed | Reclaim | Claimed | Beat | Question
 )
@@ -151,6 +163,7 @@ FromArbiter = (
     | TheStanding
     | TheLook
     | ThePools
+    | TheKnock
 )
 
 from_worker = msgspec.msgpack.Decoder(list[FromWorker])

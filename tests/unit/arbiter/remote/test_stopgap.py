@@ -77,3 +77,18 @@ def test_a_worker_that_has_too_much_to_tell_lets_nobody_in(monkeypatch: pytest.M
         assert await waits.seat()
 
     play(scene)
+
+
+def test_an_address_that_guesses_keys_waits_too() -> None:
+    async def scene(stage: Arbitration) -> None:
+        first, _ = (await stage.joined()).clients
+        assert await first.knock("192.0.2.1") is None
+        await stage.away()
+        error = await first.knock("192.0.2.1")
+        assert error is not None
+        assert (error.status, error.code) == (429, "rate_limit_exceeded")
+        await stage.back()
+        assert await first.knock("192.0.2.1") is None
+
+    rule = Rule(scope=Scope.IP, metric=Metric.RPM, amount=10, burst=60, id=9)
+    play(scene, lanes=configuration(lane(), rules=(*FREE, rule)))
