@@ -138,7 +138,7 @@ def pure_steps() -> list[Step]:
     dispatcher.targets = {candidate.id: target_of(candidate)}
 
     def ask() -> Lease:
-        return dispatcher.acquire(admitted, sequence.next(clock.now()), "127.0.0.1", experience)
+        return dispatcher.acquire(admitted, sequence.next(clock.now()), experience)
 
     def seat() -> None:
         lease = ask()
