@@ -6,9 +6,9 @@ import msgspec
 
 from puyun.catalog.model import Tier
 from puyun.kit.clock import Instant
-from puyun.scheduler.flow import Line
+from puyun.scheduler.flow import Line, Tab
 from puyun.scheduler.lane import Lane
-from puyun.scheduler.level import Level
+from puyun.scheduler.level import Level, Route
 from puyun.scheduler.pool import RANKS, Pool
 
 
@@ -112,5 +112,11 @@ def queue_view(level: Level, org: int, now: Instant) -> QueueView:
         queue_limit=level.rules.of(RANKS[level.rank]).queue_org,
         tier_queued=level.waiting,
         tier_queue_limit=level.bound,
-        predicted_wait=level.predict(org, waiting, None, now) if level.waiting else 0,
+        predicted_wait=level.predict(org, waiting, _route(level, tab), now) if level.waiting else 0,
     )
+
+
+def _route(level: Level, tab: Tab | None) -> Route | None:
+    """Where calls of the organization wait to go, or somebody's if it has none: a young queue is judged by its seats."""
+    wanted = next(iter(tab.flows), None) if tab else None
+    return next((route for route in level.routes.values() if wanted in {None, route.lanes}), None)

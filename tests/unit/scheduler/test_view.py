@@ -34,3 +34,19 @@ def test_a_paused_lane_has_no_seats_and_says_until_when() -> None:
     """)
     ((lane,),) = (pool.lanes for pool in play.scheduler.pools())
     assert (lane.seats, lane.paused_until, lane.declared) == (0, 31_000_000, 4)
+
+
+def test_a_young_queue_is_judged_by_seats_and_by_how_long_calls_keep_them() -> None:
+    """The same as who asks for a seat is told: nothing has left the queue yet."""
+    play = Play("""
+        lane 1 shared seats=2
+        0 flex 1 by 1
+        4 end 1 ok
+        4 flex 2 by 1
+        4 flex 3 by 1
+        4 flex 4 by 2
+    """)
+    mine, nobodys = (play.scheduler.view(1, Tier.FLEX, org) for org in (2, 9))
+    assert play.scheduler.standing(4) == (0, 2_000_000)
+    assert mine.predicted_wait == 4_000_000, "for one more"
+    assert nobodys.predicted_wait == 2_000_000, "a seat becomes free every 2 s"
