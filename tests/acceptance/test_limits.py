@@ -47,6 +47,7 @@ def test_a_limit_refuses_says_whose_it_is_and_costs_nothing(platform: Platform, 
     assert error.body["limit"] == "1"
     assert error.body["scope"] == "organization"
     headers = error.response.headers
+    assert (headers["x-ratelimit-remaining-requests"], headers["ratelimit-policy"]) == ("0", '"rpm";q=1;w=60')
     assert 1 <= int(headers["retry-after"]) <= 60
     assert int(headers["retry-after-ms"]) <= int(headers["retry-after"]) * 1000
     assert [record["charge"] for record in platform.records(account)] == [charge(3, 10)]

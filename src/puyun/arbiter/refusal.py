@@ -4,7 +4,7 @@ from puyun.arbiter.message import Refused
 from puyun.catalog.model import Tier
 from puyun.kit.clock import SECOND
 from puyun.kit.errors import Blame, PuyunError
-from puyun.limits.headers import retry
+from puyun.limits.headers import JITTER_MAX, ietf, openai, retry
 from puyun.limits.reading import Over
 from puyun.scheduler.decision import Why
 
@@ -36,15 +36,16 @@ def error_for(refused: Refused, tier: Tier = Tier.TEST) -> PuyunError:
     if refused.why == LIMIT:
         return _over(refused)
     status = 429 if tier is Tier.TEST else 503
-    headers = retry(SECOND if refused.retry_after is None else refused.retry_after)
+    wait = SECOND if refused.retry_after is None else refused.retry_after
+    headers = retry(wait, 0 if refused.why == Why.AWAY else _jitter(refused.ticket))
     text = f"{_SAID[Why(refused.why)]} You were not charged; try again in {headers['retry-after']} s."
-    return PuyunError("capacity_unavailable", status, text, blame=Blame.US, headers=headers)
+    return PuyunError("capacity_unavailable", status, text, blame=Blame.US, headers=headers | _standing(refused))
 
 
 def _over(refused: Refused) -> PuyunError:
     scope = refused.scope.replace("_", " × ")
     what = f"The {refused.metric} limit of {refused.limit} for this {scope} is reached ({refused.used} used)."
-    headers = retry(refused.retry_after)
+    headers = retry(refused.retry_after, _jitter(refused.ticket))
     if refused.retry_after is None:
         then = "This call is larger than the limit itself; send less, or ask for a higher limit."
     else:
@@ -55,4 +56,14 @@ def _over(refused: Refused) -> PuyunError:
         "limit": str(refused.limit),
         "used": str(refused.used),
     }
-    return PuyunError("rate_limit_exceeded", 429, f"{what} {then}", details=details, headers=headers)
+    return PuyunError("rate_limit_exceeded", 429, f"{what} {then}", details=details, headers=headers | _standing(refused))
+
+
+def _standing(refused: Refused) -> dict[str, str]:
+    """How the call's limits stand."""
+    return openai(refused.readings) | ietf(refused.readings)
+
+
+def _jitter(ticket: int) -> int:
+    """As good as random from one call to the next, and the same for the same call."""
+    return (ticket * 2_654_435_761 >> 16) % (JITTER_MAX + 1)

@@ -15,7 +15,7 @@ from puyun.gateway.front import Exchange
 from puyun.gateway.relay import PreemptedError, relay_stream, relay_whole
 from puyun.gateway.running import Call
 from puyun.gateway.upstream import Pool, UpstreamClosedError
-from puyun.gateway.wording import error_answer
+from puyun.gateway.wording import error_answer, limits_lines
 from puyun.kit.clock import Clock, Instant
 from puyun.kit.errors import Blame, PuyunError
 from puyun.kit.ids import CallSequence, request_id
@@ -181,7 +181,8 @@ class DataPlane:
         if call.head_sent:
             exchange.end(sse.encode(openai.encode_error(error, call.request_id)))
         else:
-            exchange.respond(*error_answer(error, call.request_id))
+            head, body = error_answer(error, call.request_id)
+            exchange.respond(head if "ratelimit" in error.headers else head + limits_lines(call.lease), body)
 
     async def _abandon(self, call: Call) -> None:
         """The client left before anything was delivered: free (policies 2 and 3)."""

@@ -86,12 +86,13 @@ def _policy(name: str, metric: Metric, limit: int, window: int) -> str:
 def retry(wait: int | None, jitter: int = 0) -> dict[str, str]:
     """When to come again: microseconds, or None where the same call can never pass.
 
-    `jitter` is a random number between 0 and JITTER_MAX, per mille that are added; never less than the wait, since
-    who comes back early is refused again. Beyond a minute clients are told not to retry by themselves.
+    `jitter`, between 0 and JITTER_MAX, is per mille that are added, though not beyond PATIENCE_MAX; never less than the
+    wait, since who comes back early is refused again. Beyond a minute clients are told not to retry by themselves.
     """
     if wait is None:
         return {"x-should-retry": "false"}
     longer = -(-wait * (1000 + min(max(jitter, 0), JITTER_MAX)) // 1000)
+    longer = max(wait, min(longer, PATIENCE_MAX))
     milliseconds = max(-(-longer // 1000), 1)
     told = {"retry-after": str(_seconds(milliseconds * 1000)), "retry-after-ms": str(milliseconds)}
     return told | {"x-should-retry": "false"} if longer > PATIENCE_MAX else told
