@@ -39,6 +39,8 @@ class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
     """An engine of ours: breaking an attempt off is free, so Test's may be preempted there."""
     lend: bool = False
     """Of a dedicated or enterprise pool on an engine of ours: its idle seats may be lent to Test."""
+    engine: bool = False
+    """Its engine is asked how it is."""
     ratios: CostRatios = CostRatios()
 
     def cost(self, spent: Spent) -> int:
@@ -67,6 +69,7 @@ class Lane(Generic[W]):
         "active",
         "borne",
         "breaker",
+        "capacity",
         "id",
         "in_flight",
         "itpm",
@@ -118,6 +121,8 @@ class Lane(Generic[W]):
         self.told: Instant | None = None
         """When its engine last told how it is."""
         self.was_waiting = False
+        self.capacity: int | None = None
+        """Calls that its engine said it works on at once."""
         self.wake_at: Instant | None = None
         self.seats = 0
         """It has them now: what its provider was seen to bear, 1 while its breaker is tripped."""
@@ -136,9 +141,12 @@ class Lane(Generic[W]):
 
     def adopt(self, spec: LaneSpec, rules: Rules, now: Instant) -> None:
         """What the catalogue says now, in a pool of its own for the time being."""
-        grown = spec.seats > self.most or self.room >= self.most * 1000
-        self.rules, self.spec, self.most, self.retired = rules, spec, spec.seats, False
-        self.room = spec.seats * 1000 if grown else min(self.room, spec.seats * 1000)
+        if not spec.engine:
+            self.told = self.capacity = None  # or what nobody renews would keep it small for ever
+        most = spec.seats if self.capacity is None else min(spec.seats, self.capacity)
+        grown = most > self.most or self.room >= self.most * 1000
+        self.rules, self.spec, self.most, self.retired = rules, spec, most, False
+        self.room = most * 1000 if grown else min(self.room, most * 1000)
         self.rpm = _bucket(self.rpm, spec.rpm, rules.burst_requests, now)
         self.itpm = _bucket(self.itpm, spec.itpm, rules.burst_tokens, now)
         self.otpm = _bucket(self.otpm, spec.otpm, rules.burst_tokens, now)
@@ -253,7 +261,8 @@ class Lane(Generic[W]):
                 bucket.allow(amount, now)
         self.sync(facts.remaining, now)
         if facts.capacity is not None:
-            self.most = min(self.spec.seats, max(facts.capacity, 1))
+            self.capacity = max(facts.capacity, 1)
+            self.most = min(self.spec.seats, self.capacity)
             self.room = min(self.room, self.most * 1000)
         if facts.waiting is not None or facts.kv is not None:
             self.told = now

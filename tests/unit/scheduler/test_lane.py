@@ -111,6 +111,30 @@ def test_an_engine_s_word_counts_while_it_is_fresh() -> None:
     assert engine.seats == 4
 
 
+def test_what_an_engine_works_on_at_once_stays_true_when_the_catalogue_changes() -> None:
+    engine = Lane(lane(1, seats=10, engine=True), DEFAULTS, NOW)
+    engine.observe(Facts(waiting=0, capacity=4), NOW)
+    engine.adopt(lane(1, seats=10, engine=True), DEFAULTS, NOW)
+    assert engine.seats == 4
+    engine.adopt(lane(1, seats=3, engine=True), DEFAULTS, NOW)
+    assert engine.seats == 3
+    engine.adopt(lane(1, seats=10, engine=True), DEFAULTS, NOW)
+    assert engine.seats == 4
+    engine.adopt(lane(1, seats=10), DEFAULTS, NOW)
+    assert engine.seats == 10
+
+
+@pytest.mark.parametrize(("asked", "grows"), [(True, False), (False, True)])
+def test_an_engine_that_is_silent_stops_growth_until_nobody_asks_it_any_more(asked: bool, grows: bool) -> None:
+    engine = Lane(lane(1, seats=10, engine=True), DEFAULTS, NOW)
+    for _ in range(2):
+        engine.observe(Facts(waiting=9), NOW)
+    engine.adopt(lane(1, seats=10, engine=asked), DEFAULTS, NOW)
+    engine.in_flight = 1
+    engine.succeeded(later(DEFAULTS.metrics_stale + 1))
+    assert (engine.seats > 1) is grows
+
+
 def test_only_what_can_be_had_back_for_nothing_is_lent() -> None:
     assert lends(LaneSpec(id=1, seats=1, pool="enterprise", own=True, lend=True))
     assert not lends(LaneSpec(id=1, seats=1, pool="enterprise", own=False, lend=True))
