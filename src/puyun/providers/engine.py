@@ -47,7 +47,7 @@ _PARTS = ("engine", "dp_rank")
 """Labels that tell the replicas behind one address apart: of vLLM, and of SGLang."""
 
 _LINE = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)(?:\{(.*)\})?[ \t]+([^\s{}]+)(?:[ \t]+-?[0-9]+)?\s*")
-_LABEL = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
 _ESCAPED = re.compile(r"\\(.)")
 
 _Samples = Mapping[str, Mapping[str, float]]
@@ -87,14 +87,28 @@ def _samples(text: str, wanted: tuple[str, ...]) -> dict[str, dict[str, dict[str
         if not line.startswith(wanted) or len(line) > LINE_MAX:
             continue
         sample = _LINE.fullmatch(line)
-        value = None if sample is None else _number(sample[3])
-        if sample is None or value is None or sample[1] not in wanted:
+        if sample is None or sample[1] not in wanted:
             continue
-        labels = {name: _ESCAPED.sub(r"\1", said) for name, said in _LABEL.findall(sample[2] or "")}
+        value, labels = _number(sample[3]), _labels(sample[2] or "")
+        if value is None or labels is None:
+            continue
         part = next((labels[name] for name in _PARTS if name in labels), "")
         parts = found[labels.get("model_name", "")][sample[1]]
         parts[part] = max(value, parts.get(part, value))  # ranks of one replica say the same of it
     return found
+
+
+def _labels(text: str) -> dict[str, str] | None:
+    """None where they are malformed. Each character is looked at once, whatever the text."""
+    labels: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        label = _LABEL.match(text, at)
+        if label is None:
+            return None
+        labels[label[1]] = _ESCAPED.sub(r"\1", label[2])
+        at = label.end()
+    return labels
 
 
 def _number(text: str) -> float | None:

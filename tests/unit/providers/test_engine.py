@@ -94,6 +94,9 @@ def test_a_cache_is_never_more_than_full(figure: str, kv: int | None) -> None:
         "vllm:num_requests_waiting",
         'vllm:num_requests_waiting{model_name="m" 3',
         'vllm:num_requests_waiting{model_name="m"}3',
+        'vllm:num_requests_waiting{model_name="m} 3',
+        "vllm:num_requests_waiting{model_name=m} 3",
+        'vllm:num_requests_waiting{model_name="m" engine="0"} 3',
         "# vllm:num_requests_waiting 3",
         "vllm:num_requests_waiting_total 3",
         'vllm:num_requests_waiting{x="%s"} 3' % ("x" * LINE_MAX),
@@ -102,6 +105,11 @@ def test_a_cache_is_never_more_than_full(figure: str, kv: int | None) -> None:
 )
 def test_what_is_no_metric_of_the_engine_says_nothing(text: str) -> None:
     assert conditions_of(Engine.VLLM, text) == {}
+
+
+def test_a_whole_answer_of_labels_without_end_is_read_in_one_go() -> None:
+    line = "vllm:num_requests_waiting{%s} 1\n" % ("a" * (LINE_MAX - 40))
+    assert conditions_of(Engine.VLLM, line * 256) == {}
 
 
 def test_replicas_queue_together_and_the_fullest_cache_counts() -> None:
