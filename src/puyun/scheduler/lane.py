@@ -67,6 +67,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Lane(Generic[W]):
     __slots__ = (
         "active",
+        "back",
+        "bore",
         "borne",
         "breaker",
         "capacity",
@@ -116,6 +118,10 @@ class Lane(Generic[W]):
         self.last_cut: Instant | None = None
         self.borne = True
         """A call went well since the last cut: only then another 429 says something new about its size."""
+        self.bore = 0
+        """Its room before the last cut."""
+        self.back = 0
+        """Up to which room it doubles: it was an outage that had it cut."""
         self.ttft = 0
         """Smoothed time to the first byte, µs."""
         self.told: Instant | None = None
@@ -221,14 +227,17 @@ class Lane(Generic[W]):
         busy = self.in_flight * 1_000 >= self.rules.grow_at * (self.room // 1_000)  # of whole seats: 3 of 3.9 are all
         stale = self.told is not None and now - self.told > self.rules.metrics_stale
         if self.room < full and busy and not stale:
-            self.room = min(self.room + 1_000_000 // self.room, full)
+            self.room = min(self.room + (1_000 if self.room < self.back else 1_000_000 // self.room), full)
         self._resize(now)
 
     def overloaded(self, signal: Signal, now: Instant) -> None:
         """429, 503 or 529: fewer seats, once per time to first byte, and a pause of what ran out."""
         gap = max(self.rules.cut_gap, self.ttft)
-        if self.borne and (self.last_cut is None or now - self.last_cut > gap):
-            self.borne = False
+        again = self.last_cut is None or now - self.last_cut > gap
+        if again and not self.borne:
+            self.back = self.bore  # it refuses at any size, so the cut was no word about its own
+        elif again:
+            self.borne, self.bore, self.back = False, self.room, 0
             self.room = max(self.room * self.rules.cut // 1000, min(self.most, 1) * 1000)
             self.last_cut = now
         pause = self._pause() if signal.retry_after is None else signal.retry_after
@@ -268,9 +277,9 @@ class Lane(Generic[W]):
             self.told = now
             waiting = facts.waiting or 0
             if waiting and self.was_waiting:
-                self.room = max(self.room - waiting * 1000, 1000)
+                self.room, self.back = max(self.room - waiting * 1000, 1000), 0
             if (facts.kv or 0) > self.rules.kv_full:
-                self.room = max(self.room * 9 // 10, 1000)
+                self.room, self.back = max(self.room * 9 // 10, 1000), 0
             self.was_waiting = waiting > 0
         self._resize(now)
 
