@@ -36,4 +36,5 @@ def _lane(candidate: Candidate, owners: dict[str, int]) -> LaneSpec:
         otpm=deployment.otpm,
         own=deployment.own,
         lend=deployment.lend,
+        engine=candidate.provider.engine is not None,
     )

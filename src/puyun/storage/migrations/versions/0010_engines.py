@@ -1,0 +1,13 @@
+"""Providers that are engines of ours, and are asked how they are."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("provider", sa.Column("engine", sa.Text(), nullable=True))
