@@ -56,7 +56,9 @@ def _over(refused: Refused) -> PuyunError:
         "limit": str(refused.limit),
         "used": str(refused.used),
     }
-    return PuyunError("rate_limit_exceeded", 429, f"{what} {then}", details=details, headers=headers | _standing(refused))
+    return PuyunError(
+        "rate_limit_exceeded", 429, f"{what} {then}", details=details, headers=headers | _standing(refused)
+    )
 
 
 def _standing(refused: Refused) -> dict[str, str]:
