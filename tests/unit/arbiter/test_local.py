@@ -157,7 +157,7 @@ def test_a_seat_that_is_not_preemptible_begins_at_once() -> None:
     play(scene)
 
 
-def test_limits_and_queues_can_be_looked_at() -> None:
+def test_limits_queues_and_pools_can_be_looked_at() -> None:
     async def scene(local: Local) -> None:
         local.acquire(ask())
         local.acquire(ask())

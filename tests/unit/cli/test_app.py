@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,11 +29,16 @@ def commands(group: object = None, path: str = "puyun") -> dict[str, list[str]]:
         if hasattr(command, "commands"):
             found |= commands(command, place)
         else:
-            found[place] = [each for option in command.params for each in option.opts if each.startswith("--")]
+            found[place] = [
+                each
+                for option in command.params
+                for each in (*option.opts, *option.secondary_opts)
+                if each.startswith("--")
+            ]
     return found
 
 
-def test_every_command_and_option_is_documented() -> None:
+def test_the_reference_has_every_command_and_option_and_no_other() -> None:
     text = REFERENCE.read_text("utf-8")
     sections = {part.splitlines()[0].strip("# `"): part for part in text.split("\n## ")[1:]}
     shared = {"--data", "--config", "--json", "--help"}
@@ -40,6 +46,9 @@ def test_every_command_and_option_is_documented() -> None:
         assert command in sections, f"docs/reference/cli.md has no section `{command}`"
         missing = [option for option in options if option not in shared and f"`{option}" not in sections[command]]
         assert not missing, f"docs/reference/cli.md, `{command}`: {missing} are missing"
+        rows = "".join(line.split(" | ")[0] for line in sections[command].splitlines() if line.startswith("| `"))
+        gone = set(re.findall(r"--[a-z-]+", rows)) - set(options)
+        assert not gone, f"docs/reference/cli.md, `{command}`: {gone} do not exist"
     documented = [name for name in sections if name.startswith("puyun ")]
     assert documented == list(commands()), "docs/reference/cli.md has commands in another order, or ones that are gone"
 

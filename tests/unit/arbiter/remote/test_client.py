@@ -118,7 +118,7 @@ def test_a_preemptible_seat_is_sure_only_when_the_arbiter_says_so() -> None:
     play(in_order, lanes=OURS)
 
 
-def test_pools_and_limits_can_be_looked_at_and_facts_are_told() -> None:
+def test_pools_and_queues_can_be_looked_at_after_facts_were_told() -> None:
     async def scene(stage: Arbitration) -> None:
         first, second = (await stage.joined()).clients
         await first.acquire(ask()).seat()

@@ -66,7 +66,7 @@ def test_no_limit_is_said(puyun, key: str) -> None:
     assert ended.out.splitlines()[0].split()[:4] == ["tier", "models", "metric", "limit"]
 
 
-def test_unknown(puyun, key: str) -> None:
+def test_who_or_what_is_not_there_is_exit_3(puyun, key: str) -> None:
     assert puyun("limits", "show", "nobody").code == 3
     ended = puyun("limits", "show", "acme", "--model", "x*")
     assert (ended.code, ended.err.splitlines()[0]) == (3, "Error: There is no model 'x*'.")

@@ -64,7 +64,7 @@ def test_tiers_that_cannot_be_simulated(puyun, tmp_path: Path) -> None:
         assert puyun("simulate", "tiers", "trace", "--trace", str(trace)).code == 2
 
 
-def test_strict_is_for_programs(puyun, monkeypatch) -> None:
+def test_strict_makes_a_missed_figure_exit_1(puyun, monkeypatch) -> None:
     missed = module.Target(1, "a figure", "0", "1", kept=False)
     assert puyun("simulate", "tiers", "all-429", "--policy", "fifo", "--strict").code == 0
     monkeypatch.setattr(module, "targets", lambda _: [missed])
