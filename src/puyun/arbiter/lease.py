@@ -34,7 +34,8 @@ class Lease:
     """`lane` is the deployment whose seat the call has, 0 while it has none. All times in microseconds.
 
     `on_preempted` is called, at most once for each seat, when the seat was taken away before the first byte: close what
-    runs, then wait for `seat` again. `readings` are the limits as they stood when the call passed them.
+    runs, then wait for `seat` again. `readings` are the limits as they stood when the call passed them,
+    or was refused.
     """
 
     __slots__ = (
@@ -176,6 +177,7 @@ def hand_over(answer: Answer, leases: dict[int, Lease]) -> None:
         lease.grant(answer)
     elif isinstance(answer, Refused):
         del leases[answer.ticket]
+        lease.readings = answer.readings
         lease.refuse(error_for(answer, lease.claim.tier))
     elif isinstance(answer, Preempted):
         lease.preempt()

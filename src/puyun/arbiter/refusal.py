@@ -4,7 +4,7 @@ from puyun.arbiter.message import Refused
 from puyun.catalog.model import Tier
 from puyun.kit.clock import SECOND
 from puyun.kit.errors import Blame, PuyunError
-from puyun.limits.headers import JITTER_MAX, ietf, openai, retry
+from puyun.limits.headers import JITTER_MAX, retry
 from puyun.limits.reading import Over
 from puyun.scheduler.decision import Why
 
@@ -39,7 +39,7 @@ def error_for(refused: Refused, tier: Tier = Tier.TEST) -> PuyunError:
     wait = SECOND if refused.retry_after is None else refused.retry_after
     headers = retry(wait, 0 if refused.why == Why.AWAY else _jitter(refused.ticket))
     text = f"{_SAID[Why(refused.why)]} You were not charged; try again in {headers['retry-after']} s."
-    return PuyunError("capacity_unavailable", status, text, blame=Blame.US, headers=headers | _standing(refused))
+    return PuyunError("capacity_unavailable", status, text, blame=Blame.US, headers=headers)
 
 
 def _over(refused: Refused) -> PuyunError:
@@ -56,14 +56,7 @@ def _over(refused: Refused) -> PuyunError:
         "limit": str(refused.limit),
         "used": str(refused.used),
     }
-    return PuyunError(
-        "rate_limit_exceeded", 429, f"{what} {then}", details=details, headers=headers | _standing(refused)
-    )
-
-
-def _standing(refused: Refused) -> dict[str, str]:
-    """How the call's limits stand."""
-    return openai(refused.readings) | ietf(refused.readings)
+    return PuyunError("rate_limit_exceeded", 429, f"{what} {then}", details=details, headers=headers)
 
 
 def _jitter(ticket: int) -> int:

@@ -182,7 +182,7 @@ class DataPlane:
             exchange.end(sse.encode(openai.encode_error(error, call.request_id)))
         else:
             head, body = error_answer(error, call.request_id)
-            exchange.respond(head if "ratelimit" in error.headers else head + limits_lines(call.lease), body)
+            exchange.respond(head + limits_lines(call.lease), body)
 
     async def _abandon(self, call: Call) -> None:
         """The client left before anything was delivered: free (policies 2 and 3)."""

@@ -5,8 +5,6 @@ from puyun.arbiter.refusal import LIMIT, error_for
 from puyun.catalog.model import Tier
 from puyun.kit.clock import SECOND
 from puyun.limits.headers import retry as retry_headers
-from puyun.limits.reading import Reading
-from puyun.limits.rule import Metric, Scope
 from puyun.scheduler.decision import Why
 
 
@@ -41,15 +39,6 @@ def test_those_who_were_refused_together_do_not_come_back_together() -> None:
     assert max(told) <= 12_000
     assert len(set(told)) > 50
     assert len({sum(lower <= each < lower + 500 for each in told) > 20 for lower in range(10_000, 12_000, 500)}) == 1
-
-
-def test_a_refusal_says_how_the_limits_stand() -> None:
-    reading = Reading(Metric.RPM, Scope.KEY, 60, 10, 10, 0, 9_500_000, 60 * SECOND)
-    for why in (LIMIT, Why.EXPIRED):
-        headers = error_for(Refused(0, why, SECOND, "key", "rpm", 60, 10, (reading,)), Tier.FLEX).headers
-        assert headers["x-ratelimit-remaining-requests"] == "0"
-        assert headers["x-ratelimit-reset-requests"] == "9.5s"
-        assert headers["ratelimit"] == '"rpm";r=0;t=10'
 
 
 def test_waits_are_rounded_up_and_long_ones_not_left_to_clients() -> None:
