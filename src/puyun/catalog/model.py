@@ -45,25 +45,13 @@ class Dialect(StrEnum):
     ECHO = "echo"
 
 
-class Engine(StrEnum):
-    """What runs models on machines of ours, and says in its metrics how it is."""
-
-    VLLM = "vllm"
-    SGLANG = "sglang"
-    LLAMACPP = "llamacpp"
-
-
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """A vendor's address and dialect. `api_key` is `env:NAME` or `file:PATH`, never the secret itself.
-
-    `engine`: a server of ours that is asked for its metrics; None: nobody asks.
-    """
+    """A vendor's address and dialect. `api_key` is `env:NAME` or `file:PATH`, never the secret itself."""
 
     name: str
     dialect: Dialect
     base_url: str = ""
     api_key: str = ""
-    engine: Engine | None = None
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,10 +63,6 @@ def _addresses(file: CatalogFile) -> Iterator[Fault]:
         if not provider.base_url and provider.dialect is not Dialect.ECHO:
             message = '"base_url" is missing; only the echo provider answers without an address'
             yield Fault(None, f"providers.{provider.name}", message)
-        if provider.engine and provider.dialect is Dialect.ECHO:
-            yield Fault(
-                None, f"providers.{provider.name}.engine", "the echo provider has no engine that could be asked"
-            )
 
 
 def _unsold(file: CatalogFile, known: CatalogFile) -> Iterator[Fault]:

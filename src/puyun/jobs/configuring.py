@@ -36,5 +36,4 @@ def _lane(candidate: Candidate, owners: dict[str, int]) -> LaneSpec:
         otpm=deployment.otpm,
         own=deployment.own,
         lend=deployment.lend,
-        engine=candidate.provider.engine is not None,
     )

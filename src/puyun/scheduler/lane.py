@@ -39,8 +39,6 @@ class LaneSpec(msgspec.Struct, frozen=True, kw_only=True):
     """An engine of ours: breaking an attempt off is free, so Test's may be preempted there."""
     lend: bool = False
     """Of a dedicated or enterprise pool on an engine of ours: its idle seats may be lent to Test."""
-    engine: bool = False
-    """Its engine is asked how it is."""
     ratios: CostRatios = CostRatios()
 
     def cost(self, spent: Spent) -> int:
@@ -67,11 +65,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Lane(Generic[W]):
     __slots__ = (
         "active",
-        "back",
-        "bore",
         "borne",
         "breaker",
-        "capacity",
         "id",
         "in_flight",
         "itpm",
@@ -118,17 +113,11 @@ class Lane(Generic[W]):
         self.last_cut: Instant | None = None
         self.borne = True
         """A call went well since the last cut: only then another 429 says something new about its size."""
-        self.bore = 0
-        """Its room before the last cut."""
-        self.back = 0
-        """Up to which room it doubles: it was an outage that had it cut."""
         self.ttft = 0
         """Smoothed time to the first byte, µs."""
         self.told: Instant | None = None
         """When its engine last told how it is."""
         self.was_waiting = False
-        self.capacity: int | None = None
-        """Calls that its engine said it works on at once."""
         self.wake_at: Instant | None = None
         self.seats = 0
         """It has them now: what its provider was seen to bear, 1 while its breaker is tripped."""
@@ -147,12 +136,9 @@ class Lane(Generic[W]):
 
     def adopt(self, spec: LaneSpec, rules: Rules, now: Instant) -> None:
         """What the catalogue says now, in a pool of its own for the time being."""
-        if not spec.engine:
-            self.told = self.capacity = None  # or what nobody renews would keep it small for ever
-        most = spec.seats if self.capacity is None else min(spec.seats, self.capacity)
-        grown = most > self.most or self.room >= self.most * 1000
-        self.rules, self.spec, self.most, self.retired = rules, spec, most, False
-        self.room = most * 1000 if grown else min(self.room, most * 1000)
+        grown = spec.seats > self.most or self.room >= self.most * 1000
+        self.rules, self.spec, self.most, self.retired = rules, spec, spec.seats, False
+        self.room = spec.seats * 1000 if grown else min(self.room, spec.seats * 1000)
         self.rpm = _bucket(self.rpm, spec.rpm, rules.burst_requests, now)
         self.itpm = _bucket(self.itpm, spec.itpm, rules.burst_tokens, now)
         self.otpm = _bucket(self.otpm, spec.otpm, rules.burst_tokens, now)
@@ -227,17 +213,14 @@ class Lane(Generic[W]):
         busy = self.in_flight * 1_000 >= self.rules.grow_at * (self.room // 1_000)  # of whole seats: 3 of 3.9 are all
         stale = self.told is not None and now - self.told > self.rules.metrics_stale
         if self.room < full and busy and not stale:
-            self.room = min(self.room + (1_000 if self.room < self.back else 1_000_000 // self.room), full)
+            self.room = min(self.room + 1_000_000 // self.room, full)
         self._resize(now)
 
     def overloaded(self, signal: Signal, now: Instant) -> None:
         """429, 503 or 529: fewer seats, once per time to first byte, and a pause of what ran out."""
         gap = max(self.rules.cut_gap, self.ttft)
-        again = self.last_cut is None or now - self.last_cut > gap
-        if again and not self.borne:
-            self.back = self.bore  # it refuses at any size, so the cut was no word about its own
-        elif again:
-            self.borne, self.bore, self.back = False, self.room, 0
+        if self.borne and (self.last_cut is None or now - self.last_cut > gap):
+            self.borne = False
             self.room = max(self.room * self.rules.cut // 1000, min(self.most, 1) * 1000)
             self.last_cut = now
         pause = self._pause() if signal.retry_after is None else signal.retry_after
@@ -270,16 +253,15 @@ class Lane(Generic[W]):
                 bucket.allow(amount, now)
         self.sync(facts.remaining, now)
         if facts.capacity is not None:
-            self.capacity = max(facts.capacity, 1)
-            self.most = min(self.spec.seats, self.capacity)
+            self.most = min(self.spec.seats, max(facts.capacity, 1))
             self.room = min(self.room, self.most * 1000)
         if facts.waiting is not None or facts.kv is not None:
             self.told = now
             waiting = facts.waiting or 0
             if waiting and self.was_waiting:
-                self.room, self.back = max(self.room - waiting * 1000, 1000), 0
+                self.room = max(self.room - waiting * 1000, 1000)
             if (facts.kv or 0) > self.rules.kv_full:
-                self.room, self.back = max(self.room * 9 // 10, 1000), 0
+                self.room = max(self.room * 9 // 10, 1000)
             self.was_waiting = waiting > 0
         self._resize(now)
 

@@ -140,7 +140,6 @@ provider = Table(
     Column("dialect", Text, nullable=False),
     _text("base_url"),
     _text("api_key"),
-    Column("engine", Text),
     **STRICT,
 )
 

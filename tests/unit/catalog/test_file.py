@@ -187,7 +187,6 @@ OFFER = '[[prices]]\nmodel = "m"\ntier = "flex"\n'
         ("models = [1]\n", 1, "models", r"begin with \[\[models\]\]"),
         ('[[providers]]\ndialect = "echo"\n', 1, "providers[1]", '"name" is missing'),
         ('[[providers]]\nname = "p"\n', 1, "providers.p", '"dialect" is missing'),
-        ('[[providers]]\nname = "p"\nengine = "vlm"\n', 3, "providers.p.engine", 'no engine .*did you mean "vllm"'),
         ('[[deployments]]\nname = "d"\nprovider = "p"\n', 1, "deployments.d", '"upstream_model" is missing'),
         (HEAD.replace("kind", "Kind"), 3, "models.m.Kind", 'unknown key "Kind"; did you mean "kind"?'),
         (HEAD + "max_output = -1\n", 5, "models.m.max_output", "out of range"),

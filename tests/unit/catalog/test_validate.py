@@ -199,9 +199,3 @@ def test_what_has_passed_by_then_is_not_looked_at() -> None:
     text = offer("m", 'input = "1000"') + offer("m", 'input = "2.50"', "from = 2026-12-01")
     assert [fault.kind for fault in check(parse(text), EXISTING, NOW)] == [FaultKind.IMPLAUSIBLE] * 2
     assert check(parse(text), EXISTING, later) == []
-
-
-def test_the_echo_provider_has_no_engine() -> None:
-    text = '[[providers]]\nname = "e"\ndialect = "echo"\nengine = "vllm"\n'
-    message = "the echo provider has no engine that could be asked"
-    assert found(text) == [("providers.e.engine", FaultKind.BROKEN, message)]

@@ -212,14 +212,3 @@ def test_a_dedicated_pool_is_its_organization_s(stage: Stage, pool: str, owner: 
     assert {(lane.pool, lane.owner, lane.own, lane.lend) for lane in stage.wanted[-1].lanes} == {
         (pool, owner, True, True)
     }
-
-
-def test_lanes_of_a_provider_with_an_engine_are_told_so(stage: Stage) -> None:
-    with writing(stage.engine) as connection:
-        connection.execute(update(schema.provider).where(schema.provider.c.name == "p-m").values(engine="sglang"))
-        bump(connection, "catalog")
-    stage.refresh.once()
-    assert {lane.id: lane.engine for lane in stage.wanted[-1].lanes} == {
-        stage.shop.models["m"]: True,
-        stage.shop.models["n"]: False,
-    }

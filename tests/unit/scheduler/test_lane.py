@@ -75,51 +75,6 @@ def test_it_grows_back_only_while_it_is_used() -> None:
     assert (idle.seats, used.seats) == (8, 10)
 
 
-def successes(of: Lane, seats: int, now: Instant) -> int:
-    """How many it takes until it has so many seats, all of them in use."""
-    count = 0
-    while of.seats < seats:
-        of.in_flight = of.seats
-        of.succeeded(now)
-        count += 1
-        assert count < 1_000
-    return count
-
-
-def test_after_an_outage_it_doubles_to_where_it_was_and_goes_on_one_by_one() -> None:
-    tried, now = Lane(lane(1, seats=100), DEFAULTS, NOW), NOW
-    tried.overloaded(overloaded(), now)
-    assert tried.seats == 80
-    tried.succeeded(later(MINUTE))
-    for minute in (2, 3, 4):
-        now = later(minute * MINUTE)
-        tried.overloaded(overloaded(), now)
-    assert tried.seats == 64
-    assert successes(tried, 80, now) == 16
-    assert successes(tried, 82, now) > 80
-
-
-def test_a_refusal_between_calls_that_go_well_is_a_word_about_its_size() -> None:
-    outage, size = (Lane(lane(1, seats=100), DEFAULTS, NOW) for _ in range(2))
-    for each in (outage, size):
-        each.overloaded(overloaded(), NOW)
-    outage.overloaded(overloaded(), later(MINUTE))
-    assert (successes(outage, 90, NOW), successes(size, 90, NOW) > 500) == (10, True)
-    outage.overloaded(overloaded(), later(2 * MINUTE))
-    assert outage.seats == 72
-    assert successes(outage, 73, NOW) > 70
-
-
-@pytest.mark.parametrize("told", [Facts(waiting=4), Facts(kv=950)])
-def test_an_engine_that_has_too_much_is_not_led_back_to_where_it_was(told: Facts) -> None:
-    engine = Lane(lane(1, seats=100, engine=True), DEFAULTS, NOW)
-    for minute in (0, 1):
-        engine.overloaded(overloaded(), later(minute * MINUTE))
-    for _ in range(2):
-        engine.observe(told, NOW)
-    assert successes(engine, engine.seats + 2, NOW) > 50
-
-
 @pytest.mark.parametrize("seats", range(2, 33))
 def test_one_that_is_full_grows_back_to_its_size_from_wherever_cuts_left_it(seats: int) -> None:
     tried, now = Lane(lane(1, seats=seats), DEFAULTS, NOW), NOW
@@ -154,30 +109,6 @@ def test_an_engine_s_word_counts_while_it_is_fresh() -> None:
     assert engine.seats == 7
     engine.observe(Facts(capacity=4), NOW)
     assert engine.seats == 4
-
-
-def test_what_an_engine_works_on_at_once_stays_true_when_the_catalogue_changes() -> None:
-    engine = Lane(lane(1, seats=10, engine=True), DEFAULTS, NOW)
-    engine.observe(Facts(waiting=0, capacity=4), NOW)
-    engine.adopt(lane(1, seats=10, engine=True), DEFAULTS, NOW)
-    assert engine.seats == 4
-    engine.adopt(lane(1, seats=3, engine=True), DEFAULTS, NOW)
-    assert engine.seats == 3
-    engine.adopt(lane(1, seats=10, engine=True), DEFAULTS, NOW)
-    assert engine.seats == 4
-    engine.adopt(lane(1, seats=10), DEFAULTS, NOW)
-    assert engine.seats == 10
-
-
-@pytest.mark.parametrize(("asked", "grows"), [(True, False), (False, True)])
-def test_an_engine_that_is_silent_stops_growth_until_nobody_asks_it_any_more(asked: bool, grows: bool) -> None:
-    engine = Lane(lane(1, seats=10, engine=True), DEFAULTS, NOW)
-    for _ in range(2):
-        engine.observe(Facts(waiting=9), NOW)
-    engine.adopt(lane(1, seats=10, engine=asked), DEFAULTS, NOW)
-    engine.in_flight = 1
-    engine.succeeded(later(DEFAULTS.metrics_stale + 1))
-    assert (engine.seats > 1) is grows
 
 
 def test_only_what_can_be_had_back_for_nothing_is_lent() -> None:
