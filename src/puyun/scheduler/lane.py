@@ -67,6 +67,7 @@ class Lane(Generic[W]):
         "active",
         "borne",
         "breaker",
+        "capacity",
         "id",
         "in_flight",
         "itpm",
@@ -118,6 +119,8 @@ class Lane(Generic[W]):
         self.told: Instant | None = None
         """When its engine last told how it is."""
         self.was_waiting = False
+        self.capacity: int | None = None
+        """Calls its engine works on at once, once it said so."""
         self.wake_at: Instant | None = None
         self.seats = 0
         """It has them now: what its provider was seen to bear, 1 while its breaker is tripped."""
@@ -136,9 +139,11 @@ class Lane(Generic[W]):
 
     def adopt(self, spec: LaneSpec, rules: Rules, now: Instant) -> None:
         """What the catalogue says now, in a pool of its own for the time being."""
-        grown = spec.seats > self.most or self.room >= self.most * 1000
-        self.rules, self.spec, self.most, self.retired = rules, spec, spec.seats, False
-        self.room = spec.seats * 1000 if grown else min(self.room, spec.seats * 1000)
+        grown = spec.seats > self.spec.seats or self.room >= self.most * 1000
+        self.rules, self.spec, self.retired = rules, spec, False
+        self.most = spec.seats if self.capacity is None else min(spec.seats, self.capacity)
+        self.room = self.most * 1000 if grown else min(self.room, self.most * 1000)
+        self.told, self.was_waiting = None, False
         self.rpm = _bucket(self.rpm, spec.rpm, rules.burst_requests, now)
         self.itpm = _bucket(self.itpm, spec.itpm, rules.burst_tokens, now)
         self.otpm = _bucket(self.otpm, spec.otpm, rules.burst_tokens, now)
@@ -253,14 +258,16 @@ class Lane(Generic[W]):
                 bucket.allow(amount, now)
         self.sync(facts.remaining, now)
         if facts.capacity is not None:
-            self.most = min(self.spec.seats, max(facts.capacity, 1))
+            self.capacity = max(facts.capacity, 1)
+            self.most = min(self.spec.seats, self.capacity)
             self.room = min(self.room, self.most * 1000)
         if facts.waiting is not None or facts.kv is not None:
             self.told = now
-            waiting = facts.waiting or 0
+            leaving = max(self.in_flight - self.seats, 0)  # an earlier cut is still taking effect
+            waiting = max((facts.waiting or 0) - leaving, 0)
             if waiting and self.was_waiting:
                 self.room = max(self.room - waiting * 1000, 1000)
-            if (facts.kv or 0) > self.rules.kv_full:
+            elif (facts.kv or 0) > self.rules.kv_full and not leaving:
                 self.room = max(self.room * 9 // 10, 1000)
             self.was_waiting = waiting > 0
         self._resize(now)

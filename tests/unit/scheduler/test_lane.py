@@ -111,6 +111,40 @@ def test_an_engine_s_word_counts_while_it_is_fresh() -> None:
     assert engine.seats == 4
 
 
+def test_an_engine_s_queue_is_not_answered_twice_while_calls_above_the_seats_are_leaving() -> None:
+    engine = Lane(lane(1, seats=10), DEFAULTS, NOW)
+    busy(engine)
+    for waiting, seats in ((3, 10), (3, 7), (3, 7), (4, 7), (4, 6)):
+        engine.observe(Facts(waiting=waiting, kv=950 if seats < 10 else 0), NOW)
+        assert engine.seats == seats
+
+
+def test_what_an_engine_takes_at_once_outlives_a_new_catalogue() -> None:
+    engine = Lane(lane(1, seats=10), DEFAULTS, NOW)
+    engine.observe(Facts(capacity=4, waiting=0), NOW)
+    engine.adopt(lane(1, seats=10), DEFAULTS, NOW)
+    assert engine.seats == 4
+    engine.observe(Facts(capacity=6), NOW)
+    assert (engine.seats, engine.most) == (4, 6)
+    engine.adopt(lane(1, seats=5), DEFAULTS, NOW)
+    assert (engine.seats, engine.most) == (4, 5)
+
+
+def test_one_that_fell_silent_wins_no_seats_until_it_speaks_or_is_no_longer_asked() -> None:
+    engine = Lane(lane(1, seats=10), DEFAULTS, NOW)
+    engine.observe(Facts(waiting=0), NOW)
+    busy(engine)
+    silent = later(MINUTE)
+    engine.overloaded(overloaded(0), silent)
+    for _ in range(20):
+        engine.succeeded(silent)
+    assert engine.seats == 8
+    engine.adopt(lane(1, seats=10), DEFAULTS, silent)
+    for _ in range(20):
+        engine.succeeded(silent)
+    assert engine.seats == 10
+
+
 def test_only_what_can_be_had_back_for_nothing_is_lent() -> None:
     assert lends(LaneSpec(id=1, seats=1, pool="enterprise", own=True, lend=True))
     assert not lends(LaneSpec(id=1, seats=1, pool="enterprise", own=False, lend=True))
