@@ -109,7 +109,7 @@ class Scheduler(Dispatch):
             return []
         out: list[Decision] = []
         lane = call.lane
-        self._heed(lane, signal, now)
+        self._heed(call, lane, signal, now)
         call.lanes = tuple(id_ for id_ in call.lanes if id_ != lane.id)
         call.retries += 1
         route = self._come_back(call, lane, out, now)
@@ -139,7 +139,7 @@ class Scheduler(Dispatch):
             self._unqueue(call, out, now)
             return out
         del self._calls[ticket]
-        self._heed(lane, signal, now)
+        self._heed(call, lane, signal, now)
         level = self._level_of(call)
         level.kept_seat(now - call.granted)
         if lane.metered:
