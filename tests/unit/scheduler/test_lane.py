@@ -170,13 +170,13 @@ def test_one_that_is_not_full_does_not_grow_after_an_outage_either() -> None:
 def test_what_was_sent_before_a_cut_says_nothing_of_what_it_left() -> None:
     cut = Lane(lane(1, seats=10), DEFAULTS, NOW)
     busy(cut)
-    for _ in range(3):
-        cut.overloaded(overloaded(0), NOW, later(10 * SECOND))
-        cut.answered(10 * SECOND, later(10 * SECOND))
-        cut.succeeded(NOW, later(10 * SECOND), begun=True)
+    for at in (10 * SECOND, 20 * SECOND, 30 * SECOND):
+        cut.overloaded(overloaded(0), NOW, later(at))
+        cut.answered(at, later(at))
+        cut.succeeded(NOW, later(at), begun=False)
     assert cut.seats == 8
-    cut.answered(SECOND, later(20 * SECOND))
-    cut.overloaded(overloaded(0), later(19 * SECOND), later(20 * SECOND))
+    cut.answered(SECOND, later(40 * SECOND))
+    cut.overloaded(overloaded(0), later(39 * SECOND), later(40 * SECOND))
     assert cut.seats == 6
 
 
