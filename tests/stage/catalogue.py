@@ -92,6 +92,13 @@ def small_catalogue(base_url: str, models: tuple[str, ...]) -> str:
     return "\n".join(parts)
 
 
+def engine_catalogue(base_url: str, model: str, *, seats: int) -> str:
+    """A model more, at an engine of the operator's own; its calls wait for their gates."""
+    parts = [_provider(base_url).replace('"mock"', '"engine"', 1), 'engine = "vllm"']
+    parts += [_deployment(model, "mock-gate", seats=seats).replace('"mock"', '"engine"')]
+    return "\n".join([*parts, _model(model, "chat", model), _price(model, "flex")])
+
+
 def catalogue(base_url: str) -> str:
     """As a file (DESIGN 4.3)."""
     parts = [_provider(base_url)]

@@ -34,6 +34,12 @@ class MockUpstream:
         """Let the requests of one user to the models called gate be answered."""
         self._get(f"/open?user={quote(user)}")
 
+    def queue(self, waiting: int) -> None:
+        """Say from now on that so many calls wait in its own queue; returns once this was heard twice."""
+        self._get(f"/queue?waiting={waiting}")
+        before = self.stats()["looks"]
+        until(lambda: self.stats()["looks"] > before + 2, "somebody to ask how full it is")
+
     def ended(self, user: str, count: int = 1) -> list[dict[str, Any]]:
         """The entries of `count` requests of one user, once all of them have ended."""
 

@@ -10,7 +10,19 @@ import msgspec
 from puyun.catalog import field
 from puyun.catalog.fault import CatalogErrors, Fault, nearest
 from puyun.catalog.layout import Layout, Lines, cost_path, price_path
-from puyun.catalog.model import METERS, CatalogFile, Cost, Deployment, Dialect, Kind, Model, Price, Provider, Tier
+from puyun.catalog.model import (
+    METERS,
+    CatalogFile,
+    Cost,
+    Deployment,
+    Dialect,
+    Engine,
+    Kind,
+    Model,
+    Price,
+    Provider,
+    Tier,
+)
 
 _Named = TypeVar("_Named", Provider, Deployment, Model)
 _Readers = Mapping[str, Callable[[object], object]]
@@ -22,6 +34,7 @@ _PROVIDER: _Readers = {
     "dialect": field.one_of(Dialect),
     "base_url": field.base_url,
     "api_key": field.secret_reference,
+    "engine": field.one_of(Engine),
 }
 _DEPLOYMENT: _Readers = {
     "name": field.name,

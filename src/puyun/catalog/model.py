@@ -45,19 +45,31 @@ class Dialect(StrEnum):
     ECHO = "echo"
 
 
+class Engine(StrEnum):
+    """Servers that say how full they are. A provider that is one is the operator's own."""
+
+    VLLM = "vllm"
+    SGLANG = "sglang"
+    LLAMACPP = "llamacpp"
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """A vendor's address and dialect. `api_key` is `env:NAME` or `file:PATH`, never the secret itself."""
+    """A vendor's address and dialect. `api_key` is `env:NAME` or `file:PATH`, never the secret itself.
+
+    `engine`: what the operator runs there himself, so that it can be asked how full it is; None for a vendor's service.
+    """
 
     name: str
     dialect: Dialect
     base_url: str = ""
     api_key: str = ""
+    engine: Engine | None = None
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one provider. `seats`: concurrent calls; rpm, itpm, otpm: per minute, None when unbounded.
 
-    `own`: an engine of ours, where breaking a call off costs nothing; `lend`: its idle seats, if they are set apart for
+    `own`: an engine of ours, where breaking a call off costs nothing, as all are whose provider has an `engine`; `lend`: its idle seats, if they are set apart for
     Enterprise, serve the Test tier until they are wanted back.
     """
 

@@ -36,14 +36,16 @@ def check(file: CatalogFile, existing: CatalogFile | None, now: Instant) -> list
 
 
 def _references(file: CatalogFile, known: CatalogFile) -> Iterator[Fault]:
-    providers = {provider.name for provider in (*known.providers, *file.providers)}
+    providers = {provider.name: provider for provider in (*known.providers, *file.providers)}
     deployments = {deployment.name for deployment in (*known.deployments, *file.deployments)}
     models = {model.name for model in (*known.models, *file.models)}
     for deployment in file.deployments:
         if deployment.provider not in providers:
             where = f"deployments.{deployment.name}.provider"
             yield Fault(None, where, _missing("provider", deployment.provider))
-        if deployment.lend and (not deployment.own or deployment.pool == "shared"):
+        provider = providers.get(deployment.provider)
+        own = deployment.own or (provider is not None and provider.engine is not None)
+        if deployment.lend and (not own or deployment.pool == "shared"):
             text = "only seats that are set apart, on an engine of your own (own = true), can be lent and taken back"
             yield Fault(None, f"deployments.{deployment.name}.lend", text)
     for model in file.models:
@@ -63,6 +65,8 @@ def _addresses(file: CatalogFile) -> Iterator[Fault]:
         if not provider.base_url and provider.dialect is not Dialect.ECHO:
             message = '"base_url" is missing; only the echo provider answers without an address'
             yield Fault(None, f"providers.{provider.name}", message)
+        if provider.engine is not None and provider.dialect is Dialect.ECHO:
+            yield Fault(None, f"providers.{provider.name}.engine", "the echo provider is no engine that could be asked")
 
 
 def _unsold(file: CatalogFile, known: CatalogFile) -> Iterator[Fault]:

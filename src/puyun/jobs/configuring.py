@@ -34,6 +34,6 @@ def _lane(candidate: Candidate, owners: dict[str, int]) -> LaneSpec:
         rpm=deployment.rpm,
         itpm=deployment.itpm,
         otpm=deployment.otpm,
-        own=deployment.own,
+        own=deployment.own or candidate.provider.engine is not None,
         lend=deployment.lend,
     )

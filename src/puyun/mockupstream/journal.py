@@ -38,6 +38,8 @@ class Stats(msgspec.Struct):
     requests: int = 0
     requests_opened: int = 0
     bytes_written: int = 0
+    looks: int = 0
+    """How often it was asked how full it is."""
 
 
 class Asked(msgspec.Struct):
@@ -53,6 +55,8 @@ class Journal:
         self._file = None if path is None else path.open("ab", buffering=0)
         self._asked: deque[Asked] = deque(maxlen=_KEPT)
         self.stats = Stats()
+        self.waiting = 0
+        """Calls in a queue that it says it has."""
         self._gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def gate(self, user: str | None) -> asyncio.Event:
@@ -73,6 +77,11 @@ class Journal:
         entry.ended = True
         if self._file is not None:
             self._file.write(msgspec.json.encode(entry) + b"\n")
+
+    def metrics(self) -> bytes:
+        """As vLLM spells them."""
+        running, waiting = self.stats.requests, self.waiting
+        return f"vllm:num_requests_running {running}\nvllm:num_requests_waiting {waiting}\n".encode()
 
     def dump(self, user: str | None) -> bytes:
         """Requests in order of arrival, those of one `user` if given, as a JSON array."""

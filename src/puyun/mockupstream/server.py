@@ -107,6 +107,12 @@ async def _respond(request: Request, wire: Wire, journal: Journal) -> None:
         case "GET", "/open":
             journal.gate(parse_qs(url.query).get("user", [""])[0]).set()
             await wire.json(200, b"{}")
+        case "GET", "/queue":
+            journal.waiting = int(parse_qs(url.query).get("waiting", ["0"])[0])
+            await wire.json(200, b"{}")
+        case "GET", "/metrics":
+            journal.stats.looks += 1
+            await wire.json(200, journal.metrics(), {"content-type": "text/plain; version=0.0.4"})
         case _:
             await Answering(request, url.path, wire, journal).run()
 

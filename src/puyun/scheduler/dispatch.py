@@ -120,11 +120,11 @@ class Dispatch:
         return Grant(call.ticket, lane.id, lane.pool.name, now - call.arrived, preemptible)
 
     # --- seats that come back --------------------------------------------------------------------------------------------
-    def _heed(self, lane: Lane[Line], signal: Signal, now: Instant) -> None:
+    def _heed(self, call: Call, lane: Lane[Line], signal: Signal, now: Instant) -> None:
         if signal.kind is SignalKind.OK:
-            lane.succeeded(now)
+            lane.succeeded(call.granted, now, begun=call.begun)
         elif signal.kind is SignalKind.OVERLOADED:
-            lane.overloaded(signal, now)
+            lane.overloaded(signal, call.granted, now)
         elif signal.kind is SignalKind.FAILED:
             lane.failed(now)
         if signal.remaining:

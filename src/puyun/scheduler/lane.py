@@ -65,8 +65,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Lane(Generic[W]):
     __slots__ = (
         "active",
+        "before",
         "borne",
         "breaker",
+        "capacity",
         "id",
         "in_flight",
         "itpm",
@@ -84,6 +86,7 @@ class Lane(Generic[W]):
         "seats",
         "spec",
         "told",
+        "trial",
         "tries",
         "ttft",
         "until",
@@ -113,11 +116,17 @@ class Lane(Generic[W]):
         self.last_cut: Instant | None = None
         self.borne = True
         """A call went well since the last cut: only then another 429 says something new about its size."""
+        self.before = 0
+        """Thousandths of seats it had before the last cut."""
+        self.trial = 0
+        """Thousandths of seats it has for the time being, after an outage; 0: all of its room."""
         self.ttft = 0
         """Smoothed time to the first byte, µs."""
         self.told: Instant | None = None
         """When its engine last told how it is."""
         self.was_waiting = False
+        self.capacity: int | None = None
+        """Calls its engine works on at once, once it said so."""
         self.wake_at: Instant | None = None
         self.seats = 0
         """It has them now: what its provider was seen to bear, 1 while its breaker is tripped."""
@@ -136,9 +145,11 @@ class Lane(Generic[W]):
 
     def adopt(self, spec: LaneSpec, rules: Rules, now: Instant) -> None:
         """What the catalogue says now, in a pool of its own for the time being."""
-        grown = spec.seats > self.most or self.room >= self.most * 1000
-        self.rules, self.spec, self.most, self.retired = rules, spec, spec.seats, False
-        self.room = spec.seats * 1000 if grown else min(self.room, spec.seats * 1000)
+        grown = spec.seats > self.spec.seats or self.room >= self.most * 1000
+        self.rules, self.spec, self.retired = rules, spec, False
+        self.most = spec.seats if self.capacity is None else min(spec.seats, self.capacity)
+        self.room = self.most * 1000 if grown else min(self.room, self.most * 1000)
+        self.told, self.was_waiting = None, False
         self.rpm = _bucket(self.rpm, spec.rpm, rules.burst_requests, now)
         self.itpm = _bucket(self.itpm, spec.itpm, rules.burst_tokens, now)
         self.otpm = _bucket(self.otpm, spec.otpm, rules.burst_tokens, now)
@@ -204,25 +215,44 @@ class Lane(Generic[W]):
             self.otpm.give(answer)
 
     # --- what it bears -----------------------------------------------------------------------------------------------
-    def succeeded(self, now: Instant) -> None:
-        """A call went well; it still has its seat."""
+    def succeeded(self, since: Instant, now: Instant, *, begun: bool) -> None:
+        """A call went well that has had its seat since then, and still has it; `begun`: `answered` has told of it."""
         self.tries = 0
-        self.borne = True
         self.breaker.succeeded()
-        full = self.most * 1000
-        busy = self.in_flight * 1_000 >= self.rules.grow_at * (self.room // 1_000)  # of whole seats: 3 of 3.9 are all
+        if not begun:
+            self._bears(since)
         stale = self.told is not None and now - self.told > self.rules.metrics_stale
-        if self.room < full and busy and not stale:
-            self.room = min(self.room + 1_000_000 // self.room, full)
+        if not self.trial and self.room < self.most * 1000 and self._is_busy() and not stale:
+            self.room = min(self.room + 1_000_000 // self.room, self.most * 1000)
         self._resize(now)
 
-    def overloaded(self, signal: Signal, now: Instant) -> None:
-        """429, 503 or 529: fewer seats, once per time to first byte, and a pause of what ran out."""
-        gap = max(self.rules.cut_gap, self.ttft)
-        if self.borne and (self.last_cut is None or now - self.last_cut > gap):
-            self.borne = False
-            self.room = max(self.room * self.rules.cut // 1000, min(self.most, 1) * 1000)
-            self.last_cut = now
+    def _bears(self, since: Instant) -> None:
+        """A call sent at that moment was taken; one sent before the last cut says nothing of what was left by it.
+
+        After an outage each adds a seat, which doubles them each round, up to what was borne before; from there on they
+        grow by one a round (slow start and congestion avoidance, RFC 5681).
+        """
+        if not self._since_cut(since):
+            return
+        self.borne = True
+        if self.trial and self._is_busy():
+            self.trial += 1000
+            if self.trial >= self.room:
+                self.trial = 0
+
+    def _since_cut(self, since: Instant) -> bool:
+        return self.last_cut is None or since > self.last_cut
+
+    def _is_busy(self) -> bool:
+        """Most of it is in use: of whole seats, three of 3.9 are all."""
+        return self.in_flight * 1_000 >= self.rules.grow_at * (self._size // 1_000)
+
+    def overloaded(self, signal: Signal, since: Instant, now: Instant) -> None:
+        """429, 503 or 529 to a call sent at that moment: fewer seats, once per time to first byte, and a pause of what
+        ran out.
+        """
+        if self._since_cut(since):
+            self._cut(now)
         pause = self._pause() if signal.retry_after is None else signal.retry_after
         bucket = self.bucket(signal.bucket)
         if bucket:
@@ -231,6 +261,21 @@ class Lane(Generic[W]):
             self.tries += 1
             self.until = max(self.until, Instant(now + pause))
         self._resize(now)
+
+    def _cut(self, now: Instant) -> None:
+        """Until a call goes well at the new size, another refusal says that it is down: what it still works on is all it
+        bears now. If that is less than half of its size, its size was not why it refused, and counts again afterwards.
+        """
+        if self.borne:
+            if self.last_cut is None or now - self.last_cut > max(self.rules.cut_gap, self.ttft):
+                self.before, self.borne, self.last_cut = self.room, False, now
+                self.room = max(self._size * self.rules.cut // 1000, min(self.most, 1) * 1000)
+                self.trial = 0
+            return
+        others = self.in_flight - 1
+        self.trial = min(max(others, 1) * 1000, self._size)
+        if others * 2000 < self.room:
+            self.room = max(self.room, min(self.before, self.most * 1000))
 
     def failed(self, now: Instant) -> None:
         if self.breaker.failed() and now >= self.until:
@@ -241,10 +286,11 @@ class Lane(Generic[W]):
     def answered(self, after: int, now: Instant) -> None:
         """The first byte of a call has come after so many µs."""
         self.ttft += (after - self.ttft) >> 3 if self.ttft else after
+        self._bears(Instant(now - after))
         if self.breaker.tripped:
             self.breaker.succeeded()
             self.tries = 0
-            self._resize(now)
+        self._resize(now)
 
     def observe(self, facts: Facts, now: Instant) -> None:
         for name, amount in (facts.limit or {}).items():
@@ -253,14 +299,16 @@ class Lane(Generic[W]):
                 bucket.allow(amount, now)
         self.sync(facts.remaining, now)
         if facts.capacity is not None:
-            self.most = min(self.spec.seats, max(facts.capacity, 1))
+            self.capacity = max(facts.capacity, 1)
+            self.most = min(self.spec.seats, self.capacity)
             self.room = min(self.room, self.most * 1000)
         if facts.waiting is not None or facts.kv is not None:
             self.told = now
-            waiting = facts.waiting or 0
+            leaving = max(self.in_flight - self.seats, 0)  # an earlier cut is still taking effect
+            waiting = max((facts.waiting or 0) - leaving, 0)
             if waiting and self.was_waiting:
                 self.room = max(self.room - waiting * 1000, 1000)
-            if (facts.kv or 0) > self.rules.kv_full:
+            elif (facts.kv or 0) > self.rules.kv_full and not leaving:
                 self.room = max(self.room * 9 // 10, 1000)
             self.was_waiting = waiting > 0
         self._resize(now)
@@ -283,8 +331,13 @@ class Lane(Generic[W]):
         pause = min(self.rules.backoff << min(self.tries, 20), self.rules.backoff_max)
         return pause + pause * ((self.spec.id * 2_654_435_761 + self.tries * 40_503) % 256) // 1024
 
+    @property
+    def _size(self) -> int:
+        """Thousandths of seats, breaker aside."""
+        return min(self.trial, self.room) if self.trial else self.room
+
     def _resize(self, now: Instant) -> None:
-        seats = min(1, self.most) if self.breaker.tripped else self.room // 1000
+        seats = min(1, self.most) if self.breaker.tripped else self._size // 1000
         if seats != self.seats:
             self.pool.resize(seats - self.seats, now)
             self.seats = seats

@@ -113,7 +113,7 @@ class Scheduler(Dispatch):
             return []
         out: list[Decision] = []
         lane = call.lane
-        self._heed(lane, signal, now)
+        self._heed(call, lane, signal, now)
         call.lanes = tuple(id_ for id_ in call.lanes if id_ != lane.id)
         call.retries += 1
         route = self._come_back(call, lane, out, now)
@@ -144,8 +144,9 @@ class Scheduler(Dispatch):
             return out
         del self._calls[ticket]
         if not call.begun and signal.kind is SignalKind.OK:
+            call.begun = True
             lane.answered(now - call.granted, now)  # a whole answer, whose first byte nobody told of
-        self._heed(lane, signal, now)
+        self._heed(call, lane, signal, now)
         level = self._level_of(call)
         level.kept_seat(now - call.granted)
         if lane.metered:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection, Table, delete, insert, select
 
 from puyun.catalog.diff import Diff
-from puyun.catalog.model import CatalogFile, Cost, Deployment, Dialect, Kind, Model, Price, Provider
+from puyun.catalog.model import CatalogFile, Cost, Deployment, Dialect, Engine, Kind, Model, Price, Provider
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.pricing.costbook import CostRow
@@ -129,7 +129,13 @@ def _price(row: PriceRow, effective_from: Instant | None) -> Price:
 def _providers(connection: Connection) -> tuple[Provider, ...]:
     query = select(schema.provider).order_by(schema.provider.c.name)
     return tuple(
-        Provider(name=row.name, dialect=Dialect(row.dialect), base_url=row.base_url, api_key=row.api_key)
+        Provider(
+            name=row.name,
+            dialect=Dialect(row.dialect),
+            base_url=row.base_url,
+            api_key=row.api_key,
+            engine=Engine(row.engine) if row.engine else None,
+        )
         for row in connection.execute(query)
     )
 

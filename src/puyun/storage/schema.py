@@ -140,6 +140,7 @@ provider = Table(
     Column("dialect", Text, nullable=False),
     _text("base_url"),
     _text("api_key"),
+    Column("engine", Text),
     **STRICT,
 )
 

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 import msgspec
 from sqlalchemy import Connection, RowMapping, Select, select
 
-from puyun.catalog.model import Deployment, Dialect, Kind, Model, Provider, Tier
+from puyun.catalog.model import Deployment, Dialect, Engine, Kind, Model, Provider, Tier
 from puyun.catalog.snapshot import Candidate, Key, SoldModel
 from puyun.identity.model import OrganizationStatus
 from puyun.kit.clock import Instant
@@ -95,7 +95,13 @@ def _rows(connection: Connection, query: Select[*tuple[object, ...]]) -> list[Ro
 
 
 def _provider(row: RowMapping) -> Provider:
-    return Provider(name=row["name"], dialect=Dialect(row["dialect"]), base_url=row["base_url"], api_key=row["api_key"])
+    return Provider(
+        name=row["name"],
+        dialect=Dialect(row["dialect"]),
+        base_url=row["base_url"],
+        api_key=row["api_key"],
+        engine=Engine(row["engine"]) if row["engine"] else None,
+    )
 
 
 def _deployment(row: RowMapping, provider: str) -> Deployment:

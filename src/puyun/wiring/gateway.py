@@ -29,6 +29,7 @@ from puyun.gateway.front import Front
 from puyun.gateway.serving import DataPlane
 from puyun.gateway.upstream import Pool
 from puyun.jobs.closing import Closing
+from puyun.jobs.engines import Engines
 from puyun.jobs.refresh import Refresh
 from puyun.jobs.seal import Sealing
 from puyun.jobs.stalls import Stalls
@@ -160,6 +161,7 @@ class Gateway:
         if self._place.first:
             jobs += [Sealing(self._engine, self._clock).run(), Closing(self._engine, self._clock).run()]
             jobs.append(Tallying(self._engine).run())
+            jobs.append(Engines(lambda: plane.dispatcher.targets, arbiter, pool).run())
         tasks = [loop.create_task(job) for job in jobs]
         if isinstance(arbiter, Client):
             await arbiter.meet(MEET_SECONDS)

@@ -2,7 +2,7 @@ from hypothesis import given, settings, strategies as st
 
 from puyun.catalog.export import canonical, to_toml
 from puyun.catalog.file import parse
-from puyun.catalog.model import METERS, CatalogFile, Deployment, Dialect, Kind, Model, Price, Provider, Tier
+from puyun.catalog.model import METERS, CatalogFile, Deployment, Dialect, Engine, Kind, Model, Price, Provider, Tier
 from puyun.kit.clock import parse_instant
 from puyun.kit.money import PRICE_MAX
 
@@ -88,6 +88,7 @@ PROVIDERS = st.builds(
     name=NAMES,
     dialect=st.sampled_from(Dialect),
     base_url=st.sampled_from(["", "https://a.example", "http://[::1]:8080/v1/x%20y"]),
+    engine=st.none() | st.sampled_from(Engine),
     api_key=st.just("") | st.from_regex(r"env:[A-Z_]{1,9}", fullmatch=True) | st.builds("file:{}".format, WORDS),
 )
 DEPLOYMENTS = st.builds(

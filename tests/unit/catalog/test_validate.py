@@ -199,3 +199,36 @@ def test_what_has_passed_by_then_is_not_looked_at() -> None:
     text = offer("m", 'input = "1000"') + offer("m", 'input = "2.50"', "from = 2026-12-01")
     assert [fault.kind for fault in check(parse(text), EXISTING, NOW)] == [FaultKind.IMPLAUSIBLE] * 2
     assert check(parse(text), EXISTING, later) == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "deployment", "where"),
+    [
+        ("", "", ["deployments.x.lend"]),
+        ("", "own = true", []),
+        ('engine = "vllm"', "", []),
+        ('engine = "vllm"', 'pool = "shared"', ["deployments.x.lend"]),
+    ],
+)
+def test_only_seats_on_an_engine_of_one_s_own_are_lent(provider: str, deployment: str, where: list[str]) -> None:
+    pool = "" if "pool" in deployment else 'pool = "enterprise"'
+    text = f"""\
+[[providers]]
+name = "q"
+dialect = "openai"
+base_url = "https://q.example/v1"
+{provider}
+[[deployments]]
+name = "x"
+provider = "q"
+upstream_model = "up"
+lend = true
+{pool}
+{deployment}
+"""
+    assert [found_where for found_where, _, _ in found(text)] == where
+
+
+def test_the_echo_provider_is_no_engine() -> None:
+    text = '[[providers]]\nname = "e"\ndialect = "echo"\nengine = "llamacpp"\n'
+    assert [where for where, _, _ in found(text)] == ["providers.e.engine"]

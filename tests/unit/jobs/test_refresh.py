@@ -203,6 +203,17 @@ def test_the_arbiter_hears_of_lanes_and_limits_and_of_each_change(stage: Stage) 
     assert second.revision > first.revision
 
 
+def test_deployments_of_an_engine_are_the_operator_s_own(stage: Stage) -> None:
+    stage.refresh.once()
+    assert {lane.own for lane in stage.wanted[-1].lanes} == {False}
+    with writing(stage.engine) as connection:
+        connection.execute(update(schema.provider).values(engine="vllm"))
+        bump(connection, "catalog")
+    stage.refresh.once()
+    assert {lane.own for lane in stage.wanted[-1].lanes} == {True}
+    assert {target.candidate.provider.engine for target in stage.plane.dispatcher.targets.values()} == {"vllm"}
+
+
 @pytest.mark.parametrize(("pool", "owner"), [("dedicated:acme", 7), ("dedicated:nobody", 0), ("enterprise", None)])
 def test_a_dedicated_pool_is_its_organization_s(stage: Stage, pool: str, owner: int | None) -> None:
     with writing(stage.engine) as connection:

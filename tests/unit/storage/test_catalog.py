@@ -2,6 +2,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, Engine, select
 
+from puyun.catalog import model
 from puyun.catalog.diff import diff
 from puyun.catalog.model import CatalogFile, Cost, Deployment, Dialect, Kind, Model, Price, Provider, Tier
 from puyun.kit.clock import Instant
@@ -20,7 +21,11 @@ def price(amount: int | None, start: int | None = None) -> Price:
 
 def file(*prices: Price, seats: int = 8, deployments: tuple[str, ...] = ("b@p", "a@p")) -> CatalogFile:
     return CatalogFile(
-        providers=(Provider(name="p", dialect=Dialect.OPENAI, base_url="https://p/v1", api_key="env:P"),),
+        providers=(
+            Provider(
+                name="p", dialect=Dialect.OPENAI, base_url="https://p/v1", engine=model.Engine.SGLANG, api_key="env:P"
+            ),
+        ),
         deployments=tuple(
             Deployment(name=name, provider="p", upstream_model="m", pool="shared", seats=seats, rpm=60)
             for name in ("a@p", "b@p")

@@ -166,6 +166,17 @@ def _recovers(hidden: Ran) -> _Measured:
     return f"after {(when - change) / SECOND:.0f} s", when - change <= 2 * MINUTE
 
 
+def _returns(down: Ran) -> _Measured:
+    """From the last lane that allows calls again to 95 % of all seats in use."""
+    scenario = down.log.scenario
+    back = max(each.allows[-1][0] for each in scenario.upstreams)
+    wanted = scenario.seats * 95 // 100
+    when = next((at for at, busy in _levels(down.log.calls) if at >= back and busy >= wanted), None)
+    if when is None:
+        return "never", False
+    return f"after {(when - back) / SECOND:.0f} s", when - back <= 30 * SECOND
+
+
 _MEASURES: Sequence[tuple[int, str, str, tuple[str, ...], Callable[..., _Measured] | None]] = (
     (1, "Enterprise's wait, 99 %, Test at 10 times", "≤ 250 ms", ("test-10",), _wait),
     (1, "Enterprise's wait, 99 %, Test at 100 times", "≤ 250 ms", ("test-100",), _wait),
@@ -184,6 +195,7 @@ _MEASURES: Sequence[tuple[int, str, str, tuple[str, ...], Callable[..., _Measure
     (9, "A hidden limit is found within a minute", "≥ 90 %", ("hidden-limit",), _finds),
     (9, "Refused upstream after that", "≤ 1 %", ("hidden-limit",), _refused),
     (9, "In use again when it doubles: 95 %", "≤ 120 s", ("hidden-limit",), _recovers),
+    (9, "In use again after all lanes were down: 95 %", "≤ 30 s", ("all-429",), _returns),
     (10, "Service credits against an independent sum", "equal", (), None),
 )
 

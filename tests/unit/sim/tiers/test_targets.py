@@ -158,6 +158,16 @@ def test_a_hidden_limit_is_found_and_followed(log: Ran, kept: list[bool]) -> Non
     assert [target.kept for target in told(9, hidden_limit=log)] == kept
 
 
+@pytest.mark.parametrize(
+    ("seats", "after", "kept"), [(61, 30 * SECOND, True), (61, 30 * SECOND + 1, False), (59, 0, False)]
+)
+def test_lanes_that_were_down_are_in_use_again(seats: int, after: int, kept: bool) -> None:
+    back = SCENARIOS["all-429"].upstreams[0].allows[-1][0]
+    calls = [call(n, Tier.FLEX, FLEX[0], asked=0, seat=MINUTE) for n in range(64)]
+    calls += [call(n, Tier.FLEX, FLEX[0], asked=back + after, seat=MINUTE) for n in range(seats)]
+    assert [target.kept for target in told(9, all_429=ran("all-429", calls))] == [kept]
+
+
 def test_what_was_not_run_is_not_judged() -> None:
     found = targets({})
     assert {target.kept for target in found} == {None}
