@@ -244,7 +244,7 @@ class Client:
             elif isinstance(message, wire.Welcome):
                 self._welcome(message)
             elif isinstance(message, wire.Gather):
-                self._claim()
+                self._reclaim()
             elif isinstance(message, wire.Noted):
                 self._report.noted()
             elif not isinstance(message, wire.Beat):
@@ -274,7 +274,7 @@ class Client:
             self._connection.transport.abort()
         self._epoch = max(self._epoch, welcome.epoch)
 
-    def _claim(self) -> None:
+    def _reclaim(self) -> None:
         """Tell all that there is, and decide nothing any more."""
         self._stopgap.give_way()
         self._first_join.set()
@@ -283,7 +283,7 @@ class Client:
         waiting = [lease for lease in self._leases.values() if not lease.lane]
         for message in self._report.messages(seated):
             self._send(message)
-        self._send(wire.Claimed())
+        self._send(wire.Reclaimed())
         for lease in waiting:
             self._send(msgspec.structs.replace(lease.claim, waited=lease.waited_at(now)))
         log.info("arbiter_joined", extra={"epoch": self._epoch, "seats": len(seated), "waiting": len(waiting)})

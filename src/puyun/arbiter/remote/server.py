@@ -54,7 +54,7 @@ class Peer(asyncio.Protocol):
         self._out: list[wire.FromArbiter] = []
         self.worker = 0
         self.greeted = False
-        self.claimed = False
+        self.reclaimed = False
         self.tickets: set[int] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -119,7 +119,7 @@ class Desk:
             wire.End: self._end,
             wire.Observed: self._observed,
             wire.Reclaim: self._reclaim,
-            wire.Claimed: self._claimed,
+            wire.Reclaimed: self._reclaimed,
             wire.Beat: self._beat,
             wire.AskStanding: self._ask_standing,
             wire.AskLook: self._ask_look,
@@ -208,17 +208,17 @@ class Desk:
             )
             self._route(answers, now)
 
-    def _claimed(self, peer: Peer, _message: wire.Claimed, _now: Instant) -> None:
-        peer.claimed = True
+    def _reclaimed(self, peer: Peer, _message: wire.Reclaimed, _now: Instant) -> None:
+        peer.reclaimed = True
         peer.tell(wire.Noted())
-        if self.phase is Phase.GATHERING and all(each.claimed for each in self._peers):
+        if self.phase is Phase.GATHERING and all(each.reclaimed for each in self._peers):
             self._open()
 
     def _open(self) -> None:
         if self._pause is not None:
             self._pause.cancel()
         self.phase = Phase.OPEN
-        for peer in [peer for peer in self._peers if not peer.claimed]:
+        for peer in [peer for peer in self._peers if not peer.reclaimed]:
             log.error("worker_silent", extra={"worker": peer.worker})
             peer.transport.abort()
         now = self._clock.now()

@@ -4,7 +4,7 @@ All that one side has to say in a turn of its event loop is one frame. Whoever s
 
     worker ──▶ hello, configuration                arbiter ──▶ welcome
                                                               gather     (everybody is here, or was waited for)
-           ──▶ reclaim …, claimed, claims                     noted      from here on both talk as they like
+           ──▶ reclaim …, reclaimed, claims                   noted      from here on both talk as they like
 """
 
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ class Reclaim(msgspec.Struct, frozen=True, array_like=True, tag=9):
     counted: bool = True
 
 
-class Claimed(msgspec.Struct, frozen=True, array_like=True, tag=10):
+class Reclaimed(msgspec.Struct, frozen=True, array_like=True, tag=10):
     """That was all; from here on the worker takes no seat by itself."""
 
 
@@ -111,7 +111,7 @@ class Welcome(msgspec.Struct, frozen=True, array_like=True, tag=36):
 
 
 class Gather(msgspec.Struct, frozen=True, array_like=True, tag=37):
-    """Claim what you have, and decide nothing any more."""
+    """Reclaim what you have, and decide nothing any more."""
 
 
 class TheKnock(msgspec.Struct, frozen=True, array_like=True, tag=43):
@@ -148,7 +148,18 @@ class ThePools(msgspec.Struct, frozen=True, array_like=True, tag=41):
 
 Question = AskStanding | AskLook | AskPools | AskKnock
 FromWorker = (
-    Claim | Configuration | Hello | Begin | Progress | Elsewhere | End | Observed | Reclaim | Claimed | Beat | Question
+    Claim
+    | Configuration
+    | Hello
+    | Begin
+    | Progress
+    | Elsewhere
+    | End
+    | Observed
+    | Reclaim
+    | Reclaimed
+    | Beat
+    | Question
 )
 FromArbiter = (
     Granted

@@ -196,7 +196,6 @@ _MEASURES: Sequence[tuple[int, str, str, tuple[str, ...], Callable[..., _Measure
     (9, "Refused upstream after that", "≤ 1 %", ("hidden-limit",), _refused),
     (9, "In use again when it doubles: 95 %", "≤ 120 s", ("hidden-limit",), _recovers),
     (9, "In use again after all lanes were down: 95 %", "≤ 30 s", ("all-429",), _returns),
-    (10, "Service credits against an independent sum", "equal", (), None),
 )
 
 

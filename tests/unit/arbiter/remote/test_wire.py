@@ -20,7 +20,7 @@ FROM_WORKER = [
     wire.End(1, Spent(1, 2, 3, 4), OK),
     wire.Observed(1, Facts(capacity=4, remaining={"rpm": 1})),
     wire.Reclaim(ask(), 1, 2, begun=True),
-    wire.Claimed(),
+    wire.Reclaimed(),
     wire.Beat(),
     wire.AskStanding(1, 2),
     wire.AskPools(4),
