@@ -40,10 +40,10 @@ class Process:
     def ended(self) -> bool:
         return self._popen.poll() is not None
 
-    def wait(self) -> None:
-        """Until it has ended by itself, within STOP_WITHIN seconds; else it is stopped."""
+    def wait(self, seconds: float = 0.0) -> None:
+        """Until it has ended by itself, within so many seconds and STOP_WITHIN; else it is stopped."""
         with suppress(subprocess.TimeoutExpired):
-            self._popen.wait(STOP_WITHIN)
+            self._popen.wait(seconds + STOP_WITHIN)
         self.stop()
 
     def stop(self) -> None:

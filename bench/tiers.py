@@ -14,12 +14,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from random import Random  # noqa: TID251 - seeded, so that every run draws the same moments
 
 from rich.console import Console
 from rich.table import Table
 
+from bench import fair
 from bench.columns.column import ROOT
 from bench.columns.puyun import ENVIRONMENT, PROGRAM
 from bench.native import build
@@ -122,9 +124,9 @@ class Stage:
         self.say("limits", "set", name, "--rpm", "none", "--itpm", "none", "--otpm", "none", "--in-flight", "none")
         return json.loads(self.say("key", "create", "--org", name, "--tier", tier, "--json"))["key"]
 
-    def request(self, name: str) -> bytes:
+    def request(self, name: str, body: bytes = BODY) -> bytes:
         head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {self.keys[name]}\r\n"
-        return head.encode() + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+        return head.encode() + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
     @contextmanager
     def flood(self, name: str, rate: float) -> Iterator[None]:
@@ -159,7 +161,9 @@ def offered(log: Path) -> int:
     return said["calls"] + sum(said["errors"].values())
 
 
-CALLERS = {"enterprise": "enterprise", "flex": "flex", "flood": "flex", "test": "test"}
+CALLERS = {"enterprise": "enterprise", "flex": "flex", "flood": "flex", "test": "test"} | dict.fromkeys(
+    fair.WORDS, "flex"
+)
 TIERS = ("test", "flex", "enterprise")
 
 
@@ -192,6 +196,14 @@ async def phase(stage: Stage, flood: str, rate: float, dice: Random) -> dict[str
     return found
 
 
+def fairness(stage: Stage) -> list[Decimal]:
+    """What each of them was served, in money."""
+    fair.crowd(
+        stage.folder, stage.port, {name: stage.request(name, fair.body(n)) for name, n in fair.WORDS.items()}, SECONDS
+    )
+    return [Decimal(json.loads(stage.say("usage", name, "--json"))["total"]["charge"]) for name in fair.WORDS]
+
+
 def main() -> None:
     build()
     os.sched_setaffinity(0, {1})
@@ -207,9 +219,14 @@ def main() -> None:
                 figures = (f"{seen.at(0.5):.1f}", f"{seen.at(0.99):.1f}", f"{max(seen.waits, default=0):.1f}")
                 beside = f"{name} ({asked:,.0f}/s came)" if flood else name
                 table.add_row(beside, tier, str(len(seen.waits)), str(seen.failed), *figures)
+        shares = fairness(stage)
         flooded = json.loads(stage.say("usage", "test", "--json"))["total"]["calls"]
         audit = stage.say("audit").strip()
     Console(width=120).print(table)
+    told = ", ".join(f"{words} words {share}" for words, share in zip(fair.WORDS.values(), shares, strict=True))
+    print(
+        f"four Flex organizations with calls waiting all the time were served for: {told}; Jain {fair.jain(shares):.4f}"
+    )
     print(f"Test was served {flooded:,} calls meanwhile; audit: {audit}")
 
 
