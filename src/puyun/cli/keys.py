@@ -32,9 +32,8 @@ def key_create(
 ) -> None:
     """Create a key and print its secret, once: only a hash is kept."""
     from puyun.catalog.model import Tier
-    from puyun.identity.keys import mint
     from puyun.identity.model import KeySpec
-    from puyun.storage.identity import create_key
+    from puyun.storage.keys.issuing import issue_key
     from puyun.system.clock import SystemClock
     from puyun.system.entropy import key_entropy
 
@@ -51,11 +50,10 @@ def key_create(
             expires_at=parsing.optional_instant(expires),
             member=owner,
         )
-        secret = mint(key_entropy())
         now = SystemClock().now()
-        key = create_key(connection, organization, spec, secret, now)
-        described = _described(key, organization.name, now)
-    output.emit_one({"id": described["id"], "key": secret} | described, as_json=as_json)
+        issued = issue_key(connection, organization, spec, key_entropy(), now)
+        described = _described(issued.key, organization.name, now)
+    output.emit_one({"id": described["id"], "key": issued.secret} | described, as_json=as_json)
     output.say("The key is shown this once; only a hash of it is kept.")
 
 
@@ -114,14 +112,13 @@ def _described(key: "ApiKey", organization: str, now: "Instant") -> dict[str, ob
     from puyun.kit.ids import format_id
     from puyun.kit.money import format_amount
 
-    status = "revoked" if key.revoked_at is not None else "active" if key.usable(now) else "expired"
     return {
         "id": format_id("key", key.id),
         "prefix": key.prefix,
         "organization": organization,
         "name": key.name,
         "tier": key.tier,
-        "status": status,
+        "status": key.state(now),
         "models": list(key.models),
         "ips": list(key.ips),
         "budget": None if key.budget is None else format_amount(key.budget),
