@@ -1,6 +1,6 @@
+// Turns sections into tabs (ARIA authoring practices: arrow keys move, one stop in the tab order) with a copy button.
 import { copies } from "./copy.js";
 
-// Turns sections into tabs (ARIA authoring practices: arrow keys move, one stop in the tab order) with a copy button.
 export function makeTabs(box) {
   const panels = [...box.querySelectorAll(":scope > .tab")];
   const list = document.createElement("div");
