@@ -110,9 +110,7 @@ def test_an_expiry_within_a_day_is_shown_as_that_day():
     assert last_day(Instant(NOW + DAY)) == "2026-03-16"
 
 
-@pytest.mark.parametrize(
-    ("tiers", "tier"), [((Tier.TEST, Tier.FLEX), "flex"), ((Tier.ENTERPRISE,), "enterprise")]
-)
+@pytest.mark.parametrize(("tiers", "tier"), [((Tier.TEST, Tier.FLEX), "flex"), ((Tier.ENTERPRISE,), "enterprise")])
 def test_the_usual_tier_is_flex_or_what_there_is(tiers, tier):
     organization = Organization(id=1, name="acme", tiers=tiers, created_at=NOW)
     assert usual(organization) == Filled(tier=tier)
