@@ -9,7 +9,7 @@ import msgspec
 from puyun.catalog.model import Tier
 from puyun.identity.model import KeySpec, Organization
 from puyun.identity.rules import key_faults
-from puyun.kit.clock import DAY, HOUR, Instant, from_datetime, to_datetime
+from puyun.kit.clock import Instant, from_datetime, to_datetime
 from puyun.kit.money import MoneyError, parse_amount
 
 IPS_MAX = 50
@@ -18,9 +18,6 @@ MODELS_MAX = 500
 
 _TEXT_MAX = 4000
 _YEARS = range(1970, 9999)
-
-OVERLAPS = {"now": 0, "1h": HOUR, "24h": DAY, "7d": 7 * DAY}
-"""How long a rotated key may still be used, by its name in the form: microseconds."""
 
 USUAL_OVERLAP = "24h"
 

@@ -29,7 +29,7 @@ from puyun.portal.member import Member, member_of
 from puyun.storage import schema
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import read_keys, revoke_key
-from puyun.storage.keys.issuing import Issued, Rotation, issue_key, rotate_key
+from puyun.storage.keys.issuing import OVERLAPS, Issued, Rotation, issue_key, rotate_key
 from puyun.storage.sessions import count_attempt
 from puyun.system.entropy import key_entropy
 from puyun.web import csrf, throttle
@@ -139,12 +139,12 @@ class KeyChanges:
         expires_at = keyform.expiry(filled.expires, faults)
         if expires_at is not None and expires_at <= now:
             faults["expires"] = Fault("invalid_expiry")
-        if overlap not in keyform.OVERLAPS:
+        if overlap not in OVERLAPS:
             faults["overlap"] = Fault("none_chosen")
         shown = Form(filled=filled, once=form.get("once", ""), faults=faults, overlap=overlap, status=422)
         if faults:
             return self._rotate_form(request, member, key, shown)
-        rotation = Rotation(overlap=keyform.OVERLAPS[overlap], expires_at=expires_at)
+        rotation = Rotation(overlap=OVERLAPS[overlap], expires_at=expires_at)
 
         def act(connection: Connection) -> Issued:
             [old] = read_keys(connection, schema.api_key.c.id == key.id)  # as it is now, under the lock
@@ -162,7 +162,7 @@ class KeyChanges:
 
     def _rotate_form(self, request: Request, member: Member, key: ApiKey, form: Form) -> Response:
         usable = key.usable(self._site.clock.now())
-        context: dict[str, object] = {"key": key, "overlaps": tuple(keyform.OVERLAPS), "usable": usable}
+        context: dict[str, object] = {"key": key, "overlaps": tuple(OVERLAPS), "usable": usable}
         return self._form(request, "key-rotate.html", member, form, context)
 
     # --- revoke ----------------------------------------------------------------------------------------------------

@@ -5,12 +5,16 @@ from sqlalchemy import Connection
 
 from puyun.identity.keys import mint
 from puyun.identity.model import ApiKey, KeySpec, Organization
-from puyun.kit.clock import Instant
+from puyun.kit.clock import DAY, HOUR, Instant
 from puyun.kit.errors import PuyunError
 from puyun.ledger.budget import Period, Subject
+from puyun.storage import schema
 from puyun.storage.budgets.budgets import list_budgets, set_budget
-from puyun.storage.identity import create_key, expire_key, revoke_key
+from puyun.storage.identity import create_key, expire_key, read_keys, revoke_key
 from puyun.storage.limits.rules import copy_key_limits
+
+OVERLAPS = {"now": 0, "1h": HOUR, "24h": DAY, "7d": 7 * DAY}
+"""How long a rotated key may still be used, by the name that people choose it with: microseconds."""
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -63,7 +67,8 @@ def rotate_key(
         expire_key(connection, old.id, Instant(now + rotation.overlap))
     else:
         revoke_key(connection, old.id, now)
-    return issued
+    [key] = read_keys(connection, schema.api_key.c.id == issued.key.id)  # with its budget
+    return Issued(key, issued.secret)
 
 
 def _copy_budgets(connection: Connection, old: ApiKey, new: ApiKey, now: Instant) -> None:

@@ -117,7 +117,7 @@ def copy_key_limits(connection: Connection, org: int, key: int, *, to: int, now:
             "metric": rule.metric,
             "amount": rule.amount,
             "burst": rule.burst,
-            "starts": max(rule.starts, now),
+            "starts": max(rule.starts or now, now),
             "ends": rule.ends,
             "why": rule.why,
             "created_by": rule.by,
