@@ -42,7 +42,9 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 Faults = dict[str, Fault]
-"""By field, the first of each."""
+"""By field, the first of each, in the order of the fields."""
+
+_FIELDS = ("name", "tier", "models", "expires", "budget", "ips")
 
 
 def read(form: Mapping[str, Sequence[str]]) -> Filled:
@@ -97,7 +99,7 @@ def parse(
     )
     for error in key_faults(spec, organization, models, now):
         faults.setdefault(error.param or "", Fault(error.code, error.details.get("value", "")))
-    return spec, faults
+    return spec, {field: faults[field] for field in _FIELDS if field in faults}
 
 
 def expiry(text: str, faults: Faults) -> Instant | None:

@@ -103,7 +103,7 @@ def test_a_key_without_restrictions_says_so(pages, engines, client):
 
 def test_an_old_key_without_use_is_not_said_to_have_none(pages, engines, client):
     key(pages, engines, at=Instant(NOW - 100 * DAY))
-    assert "not in 90 days" in words(client.get(PAGE).text)
+    assert "not in 30 days" in words(client.get(PAGE).text)
 
 
 def test_keys_that_ended_are_among_all_and_cannot_be_rotated(pages, engines, client):

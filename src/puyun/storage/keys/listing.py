@@ -11,8 +11,10 @@ from puyun.storage.identity import read_keys
 PAGE = 50
 """Keys on a page."""
 
-LOOK_BACK = 90 * DAY
-"""How far the last use is looked for: the rollups of an organization are in the order of their hours."""
+LOOK_BACK = 30 * DAY
+"""How far the last use is looked for. Rollups are in the order of their hours, whatever the key: looking for one costs
+what summing that time costs, as the Usage page does.
+"""
 
 _KEY = schema.api_key
 _ROLLUP = schema.rollup_hour
