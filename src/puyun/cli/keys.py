@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from puyun.cli import opening, output, parsing
-from puyun.cli.failure import Failure, not_found
+from puyun.cli.failure import Failure, not_found, usage
 from puyun.cli.opening import Config, Data, Json
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from puyun.identity.model import ApiKey
     from puyun.kit.clock import Instant
+
+Key = Annotated[str, typer.Argument(metavar="KEY", help="Id (key_…), shown prefix, or the whole key.")]
 
 key_app = typer.Typer(no_args_is_help=True, help="API keys: credentials of programs.")
 
@@ -32,9 +36,8 @@ def key_create(
 ) -> None:
     """Create a key and print its secret, once: only a hash is kept."""
     from puyun.catalog.model import Tier
-    from puyun.identity.keys import mint
     from puyun.identity.model import KeySpec
-    from puyun.storage.identity import create_key
+    from puyun.storage.keys.issuing import issue_key
     from puyun.system.clock import SystemClock
     from puyun.system.entropy import key_entropy
 
@@ -51,11 +54,10 @@ def key_create(
             expires_at=parsing.optional_instant(expires),
             member=owner,
         )
-        secret = mint(key_entropy())
         now = SystemClock().now()
-        key = create_key(connection, organization, spec, secret, now)
-        described = _described(key, organization.name, now)
-    output.emit_one({"id": described["id"], "key": secret} | described, as_json=as_json)
+        issued = issue_key(connection, organization, spec, key_entropy(), now)
+        described = _described(issued.key, organization.name, now)
+    output.emit_one({"id": described["id"], "key": issued.secret} | described, as_json=as_json)
     output.say("The key is shown this once; only a hash of it is kept.")
 
 
@@ -80,33 +82,73 @@ def key_list(
     output.emit(rows, {column: column for column in columns}, as_json=as_json)
 
 
+@key_app.command("rotate")
+def key_rotate(
+    key: Key,
+    *,
+    overlap: Annotated[str, typer.Option(help="How long the old key still works: now, 1h, 24h or 7d.")] = "24h",
+    expires: Annotated[str | None, typer.Option(help="Date or time after which the new key is refused (UTC).")] = None,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Put a new key in the place of another: same settings and limits, and what is left of its budget.
+
+    Without --expires the new key ends when the old one was to. Its secret is printed once.
+    """
+    from puyun.storage.identity import load_organization
+    from puyun.storage.keys.issuing import OVERLAPS, Rotation, rotate_key
+    from puyun.system.clock import SystemClock
+    from puyun.system.entropy import key_entropy
+
+    if overlap not in OVERLAPS:
+        raise usage(f"{overlap!r} is no overlap.", ", ".join(OVERLAPS))
+    now = SystemClock().now()
+    with opening.writing(data, config) as connection:
+        old = _one(connection, key, "One command rotates one key.")
+        organization = load_organization(connection, old.org)
+        assert organization is not None
+        until = parsing.optional_instant(expires)
+        rotation = Rotation(overlap=OVERLAPS[overlap], expires_at=old.expires_at if until is None else until)
+        issued = rotate_key(connection, organization, old, rotation, entropy=key_entropy(), now=now)
+        described = _described(issued.key, organization.name, now)
+    output.emit_one({"id": described["id"], "key": issued.secret} | described, as_json=as_json)
+    output.say("The key is shown this once; only a hash of it is kept.")
+
+
 @key_app.command("revoke")
 def key_revoke(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="Id (key_…), shown prefix, or the whole key.")],
+    key: Key,
     *,
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Refuse a key from now on; a running server follows within two seconds."""
-    from puyun.kit.ids import format_id
-    from puyun.storage.identity import find_keys, load_organization, revoke_key
+    from puyun.storage.identity import load_organization, revoke_key
     from puyun.system.clock import SystemClock
 
     now = SystemClock().now()
     with opening.writing(data, config) as connection:
-        found = find_keys(connection, key)
-        if not found:
-            raise not_found("key", f"{key[:13]}…" if len(key) > 13 else key, "See them: puyun key list")
-        if len(found) > 1:
-            ids = ", ".join(format_id("key", each.id) for each in found)
-            raise Failure(
-                f"{len(found)} keys begin with {key!r}.", "One command revokes one key.", f"Name one of {ids}."
-            )
-        revoked = revoke_key(connection, found[0].id, now)
+        found = _one(connection, key, "One command revokes one key.")
+        revoked = revoke_key(connection, found.id, now)
         organization = load_organization(connection, revoked.org)
         described = _described(revoked, organization.name if organization else "", now)
     output.emit_one(described, as_json=as_json)
+
+
+def _one(connection: "Connection", key: str, why: str) -> "ApiKey":
+    """The key that is named, or exit 3; exit 1 where several begin so, for the reason `why`."""
+    from puyun.kit.ids import format_id
+    from puyun.storage.identity import find_keys
+
+    found = find_keys(connection, key)
+    if not found:
+        raise not_found("key", f"{key[:13]}…" if len(key) > 13 else key, "See them: puyun key list")
+    if len(found) > 1:
+        ids = ", ".join(format_id("key", each.id) for each in found)
+        raise Failure(f"{len(found)} keys begin with {key!r}.", why, f"Name one of {ids}.")
+    return found[0]
 
 
 def _described(key: "ApiKey", organization: str, now: "Instant") -> dict[str, object]:
@@ -114,14 +156,13 @@ def _described(key: "ApiKey", organization: str, now: "Instant") -> dict[str, ob
     from puyun.kit.ids import format_id
     from puyun.kit.money import format_amount
 
-    status = "revoked" if key.revoked_at is not None else "active" if key.usable(now) else "expired"
     return {
         "id": format_id("key", key.id),
         "prefix": key.prefix,
         "organization": organization,
         "name": key.name,
         "tier": key.tier,
-        "status": status,
+        "status": key.state(now),
         "models": list(key.models),
         "ips": list(key.ips),
         "budget": None if key.budget is None else format_amount(key.budget),

@@ -62,6 +62,14 @@ class KeySpec(msgspec.Struct, frozen=True, kw_only=True):
     member: int | None = None
 
 
+class KeyState(StrEnum):
+    """Whether a key serves calls, or why it does not any more."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """A stored key: all that is known of it but the secret. `spent` and `held` (nano-units) count against `budget`."""
 
@@ -84,3 +92,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     def usable(self, now: Instant) -> bool:
         """Neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def state(self, now: Instant) -> KeyState:
+        """A key that was revoked stays so, whatever its expiry."""
+        if self.revoked_at is not None:
+            return KeyState.REVOKED
+        return KeyState.ACTIVE if self.usable(now) else KeyState.EXPIRED

@@ -14,6 +14,8 @@ from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
 from puyun.portal.levels import LevelBoard
 from puyun.portal.pages.home import Home
+from puyun.portal.pages.keychange import KeyChanges
+from puyun.portal.pages.keys import KeysPage
 from puyun.portal.pages.limits import LimitsPage
 from puyun.portal.pages.model import ModelPage
 from puyun.portal.pages.prices import PriceFeed
@@ -59,5 +61,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *StatusPage(site, board, levels).routes(),
         *SignIn(site).routes(),
         *UsagePage(site, board).routes(),
+        *KeysPage(site).routes(),
+        *KeyChanges(site, deps.catalogue).routes(),
         *LimitsPage(site, deps.catalogue, deps.arbiter, deps.stopping).routes(),
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, select, update
 
 from puyun.catalog.model import Tier
 from puyun.identity.keys import fingerprint, prefix, well_formed
@@ -187,36 +187,47 @@ def create_key(connection: Connection, organization: Organization, spec: KeySpec
     if spec.budget is not None:
         amount = spec.budget
         set_budget(connection, organization.id, Subject.KEY, number, period=Period.TOTAL, amount=amount, now=now)
-    return _keys(connection, _KEY.c.id == number)[0]
+    return read_keys(connection, _KEY.c.id == number)[0]
 
 
 def list_keys(connection: Connection, org: int | None = None) -> list[ApiKey]:
     """Keys of one organization, or of all, oldest first; revoked ones included."""
-    return _keys(connection, _KEY.c.org == org) if org is not None else _keys(connection, _KEY.c.id > 0)
+    return read_keys(connection, _KEY.c.org == org) if org is not None else read_keys(connection, _KEY.c.id > 0)
 
 
 def find_keys(connection: Connection, text: str) -> list[ApiKey]:
     """By id (`key_…`), by the whole secret, or by the prefix that lists show; more than one only for a prefix."""
     number = _number("key", text)
     if number is not None:
-        return _keys(connection, _KEY.c.id == number)
+        return read_keys(connection, _KEY.c.id == number)
     if well_formed(text):
-        return _keys(connection, _KEY.c.hash == fingerprint(text))
-    return _keys(connection, _KEY.c.prefix == text)
+        return read_keys(connection, _KEY.c.hash == fingerprint(text))
+    return read_keys(connection, _KEY.c.prefix == text)
 
 
 def revoke_key(connection: Connection, key: int, now: Instant) -> ApiKey:
     """From now on the key is refused. Revoking again keeps the first time. Raises `key_not_found` (404)."""
     revoked_at = func.coalesce(_KEY.c.revoked_at, now)
-    values = {"revoked_at": revoked_at, "revision": bump(connection, "identity")}
-    connection.execute(update(_KEY).where(_KEY.c.id == key).values(values))
-    found = _keys(connection, _KEY.c.id == key)
+    return _changed(connection, key, revoked_at=revoked_at)
+
+
+def expire_key(connection: Connection, key: int, at: Instant) -> ApiKey:
+    """The key is refused from `at` on, or from before where it ended sooner. Raises `key_not_found` (404)."""
+    sooner = case((_KEY.c.expires_at < at, _KEY.c.expires_at), else_=at)
+    return _changed(connection, key, expires_at=sooner)
+
+
+def _changed(connection: Connection, key: int, **values: ColumnElement[int]) -> ApiKey:
+    revision = bump(connection, "identity")
+    connection.execute(update(_KEY).where(_KEY.c.id == key).values(**values, revision=revision))
+    found = read_keys(connection, _KEY.c.id == key)
     if not found:
         raise PuyunError("key_not_found", 404, "There is no such key.")
     return found[0]
 
 
-def _keys(connection: Connection, condition: ColumnElement[bool]) -> list[ApiKey]:
+def read_keys(connection: Connection, condition: ColumnElement[bool], *, newest: int | None = None) -> list[ApiKey]:
+    """Keys of a condition on `schema.api_key`, oldest first; with `newest` at most so many, the newest first."""
     budget, window = tables.budget, tables.budget_window
     total = and_(budget.c.period == Period.TOTAL, budget.c.hard == 1, budget.c.ended_at.is_(None))
     mine = and_(budget.c.org == _KEY.c.org, budget.c.subject == Subject.KEY, budget.c.number == _KEY.c.id, total)
@@ -224,7 +235,8 @@ def _keys(connection: Connection, condition: ColumnElement[bool]) -> list[ApiKey
         select(_KEY, budget.c.amount, window.c.spent, window.c.held)
         .select_from(_KEY.outerjoin(budget, mine).outerjoin(window, window.c.budget == budget.c.id))
         .where(condition)
-        .order_by(_KEY.c.id)
+        .order_by(_KEY.c.id if newest is None else _KEY.c.id.desc())
+        .limit(newest)
     )
     return [
         ApiKey(

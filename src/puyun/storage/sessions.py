@@ -1,4 +1,7 @@
-"""Browser sessions and failed sign-ins. A session is stored as the hash of its cookie, so the table opens no door."""
+"""Browser sessions, and what is counted of them: failed sign-ins, keys made, forms sent.
+
+A session is stored as the hash of its cookie, so the table opens no door.
+"""
 
 from collections.abc import Callable
 

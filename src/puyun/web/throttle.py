@@ -1,4 +1,4 @@
-"""How long to wait after failed sign-ins. Pure: the counts lie in the database and are shared by all processes."""
+"""How long to wait after failed sign-ins, and after many acts. Pure: the counts lie in the database and are shared by all processes."""
 
 from ipaddress import IPv6Address, ip_address
 
@@ -6,6 +6,9 @@ from puyun.kit.clock import HOUR, MINUTE, SECOND, Instant
 
 FREE_BY_EMAIL = 5
 FREE_BY_ADDRESS = 20
+FREE_KEYS = 60
+"""Keys that a user may create in one go: nobody needs more by hand, and each is a row that every server loads."""
+
 FORGOTTEN_AFTER = HOUR
 """A subject that was left alone for this long starts afresh."""
 

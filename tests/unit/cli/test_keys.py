@@ -54,6 +54,40 @@ def test_revoking_by_id_secret_or_prefix(puyun, acme: str) -> None:
     assert {key["status"] for key in puyun("key", "list", "--json").json} == {"revoked"}
 
 
+def test_rotating_keeps_the_settings_and_ends_the_old_key(puyun, acme: str) -> None:
+    arguments = ["--name", "ci", "--tier", "test", "--ip", "::1", "--budget", "5.00", "--expires", "2999-01-01"]
+    old = puyun("key", "create", "--org", acme, *arguments, "--json").json
+    new = puyun("key", "rotate", old["key"], "--json").json
+    assert well_formed(new["key"])
+    assert new["key"] != old["key"]
+    kept = ("name", "tier", "models", "ips", "budget", "expires")
+    assert {name: new[name] for name in kept} == {name: old[name] for name in kept}
+    first, second = puyun("key", "list", "--json").json
+    assert first["status"] == second["status"] == "active"
+    assert first["expires"] < second["expires"]
+    last = puyun("key", "rotate", new["id"], "--overlap", "now", "--expires", "2998-01-01", "--json").json
+    assert last["expires"] == "2998-01-01T00:00:00Z"
+    assert [key["status"] for key in puyun("key", "list", "--json").json] == ["active", "revoked", "active"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["key_9"], 3), (["key_1", "--overlap", "2d"], 2), (["key_1", "--expires", "2001-01-01"], 2)],
+)
+def test_refused_rotations(puyun, acme: str, arguments: list[str], code: int) -> None:
+    puyun("key", "create", "--org", acme)
+    ended = puyun("key", "rotate", *arguments)
+    assert (ended.code, ended.out) == (code, "")
+    assert len(puyun("key", "list", "--json").json) == 1
+
+
+def test_a_key_that_has_ended_is_not_rotated(puyun, acme: str) -> None:
+    puyun("key", "create", "--org", acme)
+    puyun("key", "revoke", "key_1")
+    assert puyun("key", "rotate", "key_1").code != 0
+    assert len(puyun("key", "list", "--json").json) == 1
+
+
 def test_a_whole_key_that_is_not_ours_is_not_repeated(puyun, acme: str) -> None:
     ended = puyun("key", "revoke", "sk-puyun-someones-secret-key-0123456789")
     assert ended.code == 3

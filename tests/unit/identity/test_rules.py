@@ -2,7 +2,7 @@ import pytest
 
 from puyun.catalog.model import Tier
 from puyun.identity.model import KeySpec, Organization
-from puyun.identity.rules import check_key, clean_email, clean_name
+from puyun.identity.rules import check_key, clean_email, clean_name, key_faults
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 
@@ -52,3 +52,16 @@ def test_a_key_that_could_never_serve_is_refused(spec: KeySpec, code: str, says:
     with pytest.raises(PuyunError, match=says) as refused:
         check_key(spec, ORG, {"m"}, NOW)
     assert refused.value.code == code
+
+
+def test_everything_that_is_wrong_is_said_at_once_and_of_which_value() -> None:
+    spec = KeySpec(tier=Tier.ENTERPRISE, models=("m", "n"), ips=("::1", "here"), budget=-1, expires_at=NOW, name="\n")
+    found = [(error.param, error.details.get("value")) for error in key_faults(spec, ORG, {"m"}, NOW)]
+    assert found == [
+        ("tier", None),
+        ("models", "n"),
+        ("ips", "here"),
+        ("budget", None),
+        ("expires", None),
+        ("name", None),
+    ]

@@ -4,10 +4,10 @@ import pytest
 from starlette.requests import Request
 
 from puyun.kit.errors import PuyunError
-from puyun.web.forms import FORM_MAX, local_path, read_form
+from puyun.web.forms import CHOICES_FORM_MAX, CHOICES_MAX, FORM_MAX, local_path, read_choices, read_form
 
 
-def read(*chunks):
+def read(*chunks, how=read_form):
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
     remaining = iter(messages)
@@ -15,11 +15,29 @@ def read(*chunks):
     async def receive():
         return next(remaining)
 
-    return asyncio.run(read_form(Request({"type": "http", "method": "POST", "headers": []}, receive)))
+    return asyncio.run(how(Request({"type": "http", "method": "POST", "headers": []}, receive)))
 
 
 def test_fields_are_decoded_across_chunks_and_the_last_of_a_name_wins():
     assert read(b"email=a%40exam", b"ple.com&x=1&x=2&empty=") == {"email": "a@example.com", "x": "2", "empty": ""}
+
+
+def test_choices_keep_every_value_of_a_name():
+    body = b"&".join(b"model=m%d" % number for number in range(100))
+    assert read(b"scope=chosen&", body, how=read_choices) == {
+        "scope": ["chosen"],
+        "model": [f"m{number}" for number in range(100)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(b"a=" + b"x" * CHOICES_FORM_MAX, "form_too_large"), (b"a=1&" * CHOICES_MAX + b"a=1", "bad_form")],
+)
+def test_choices_are_bounded_too(body, code):
+    with pytest.raises(PuyunError) as caught:
+        read(body, how=read_choices)
+    assert caught.value.code == code
 
 
 def test_a_large_form_is_refused_before_it_is_read_whole():

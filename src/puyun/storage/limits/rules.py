@@ -101,6 +101,36 @@ def end_limits(
     return _load(connection, limit_rule.c.id.in_(found))
 
 
+def copy_key_limits(connection: Connection, org: int, key: int, *, to: int, now: Instant) -> None:
+    """The rules of one key that are in force or to come, for another key too; nothing is refused here.
+
+    `to` is a key of the same organization.
+    """
+    rules = [row.rule for row in _load(connection, limit_rule.c.org == org, limit_rule.c.key == key)]
+    rows = [
+        {
+            "scope": rule.scope,
+            "org": org,
+            "key": to,
+            "tier": rule.tier,
+            "model": rule.model,
+            "metric": rule.metric,
+            "amount": rule.amount,
+            "burst": rule.burst,
+            "starts": max(rule.starts or now, now),
+            "ends": rule.ends,
+            "why": rule.why,
+            "created_by": rule.by,
+            "created_at": now,
+        }
+        for rule in rules
+        if rule.ends is None or rule.ends > now
+    ]
+    if rows:
+        connection.execute(insert(limit_rule), rows)
+        bump(connection, "limits")
+
+
 def list_limits(connection: Connection, org: int | None = None) -> list[LimitRow]:
     """Every rule ever set for an organization and its keys, the oldest first; None: those for tiers and addresses."""
     return _load(connection, limit_rule.c.org.is_(None) if org is None else limit_rule.c.org == org)

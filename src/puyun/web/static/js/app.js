@@ -1,11 +1,13 @@
 // Everything here makes pages quicker, nothing here makes them work: they read and submit without it.
 import { followLimits } from "./limits.js";
 import { followPrices } from "./live.js";
+import { showSecret } from "./secret.js";
 import { makeTabs } from "./tabs.js";
 import { watchThemeSwitch } from "./theme.js";
 
 watchThemeSwitch();
 document.querySelectorAll("[data-tabs]").forEach(makeTabs);
+document.querySelectorAll("[data-secret]").forEach(showSecret);
 if (document.getElementById("prices")) followPrices();
 if (document.getElementById("limits")) followLimits();
 

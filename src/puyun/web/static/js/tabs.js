@@ -1,4 +1,6 @@
 // Turns sections into tabs (ARIA authoring practices: arrow keys move, one stop in the tab order) with a copy button.
+import { copies } from "./copy.js";
+
 export function makeTabs(box) {
   const panels = [...box.querySelectorAll(":scope > .tab")];
   const list = document.createElement("div");
@@ -47,10 +49,6 @@ function copyButton(box, current) {
   button.type = "button";
   button.className = "copy";
   button.textContent = box.dataset.copy;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(current().querySelector("code").textContent);
-    button.textContent = box.dataset.copied;
-    setTimeout(() => (button.textContent = box.dataset.copy), 1500);
-  });
+  copies(button, button, box.dataset.copied, () => current().querySelector("code"));
   return button;
 }
