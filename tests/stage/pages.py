@@ -25,6 +25,7 @@ from puyun.storage.engine import open_engine, sqlite_path, writing
 from puyun.storage.identity import create_key, create_organization, create_user, set_membership
 from puyun.storage.ledger.codes import TIER_CODE
 from puyun.storage.migrate import upgrade
+from puyun.storage.reports.signatures import Signer
 from puyun.storage.snapshots import Snapshot
 from puyun.system.clock import SystemClock
 from puyun.system.entropy import key_entropy, organization_id
@@ -124,6 +125,7 @@ class Site:
         upgrade(self.engine)
         self.stopping = False
         self.arbiter = StageArbiter(self.clock)
+        self.signer = Signer(self.engine, folder, self.clock)
         self.app = create_pages(
             PageDeps(
                 engine=self.engine,
@@ -132,6 +134,7 @@ class Site:
                 prices=lambda: self.prices,
                 catalogue=self.catalogue,
                 arbiter=self.arbiter,
+                signer=self.signer,
                 stopping=lambda: self.stopping,
             )
         )

@@ -78,6 +78,17 @@ def moved_page(connection: Connection, org: int, after: Cursor = FIRST) -> Moved
     return MovedPage(rows, None if _newest(connection, org, end) is None else end)
 
 
+def newest_act(connection: Connection, org: int) -> Cursor | None:
+    """The place of the last transaction that is no call's."""
+    row = connection.execute(_act_query(org, FIRST).limit(1)).first()
+    return None if row is None else Cursor(row.at, row.number)
+
+
+def charged_days(connection: Connection, org: int, start: Instant) -> list[Moved]:
+    """The calls of each day from that of `start` on, in no order."""
+    return _days(connection, org, Instant(start // DAY * DAY), FIRST)
+
+
 def _newest(connection: Connection, org: int, after: Cursor) -> int | None:
     """When the first line after a place is, None where there is none: the top of an index each."""
     act = connection.execute(_act_query(org, after).limit(1)).first()

@@ -1,5 +1,5 @@
 // Everything here makes pages quicker, nothing here makes them work: they read and submit without it.
-import { followLimits } from "./limits.js";
+import { followFigures } from "./figures.js";
 import { followPrices } from "./live.js";
 import { makeTabs } from "./tabs.js";
 import { watchThemeSwitch } from "./theme.js";
@@ -7,7 +7,7 @@ import { watchThemeSwitch } from "./theme.js";
 watchThemeSwitch();
 document.querySelectorAll("[data-tabs]").forEach(makeTabs);
 if (document.getElementById("prices")) followPrices();
-if (document.getElementById("limits")) followLimits();
+for (const box of ["limits", "billing"]) if (document.getElementById(box)) followFigures(box);
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target instanceof Element && event.target.closest("input, select, textarea, [contenteditable]");
