@@ -115,7 +115,13 @@ class Site:
     """The pages with people and usage in their database. `migrated`: an empty database to begin with, to save time."""
 
     def __init__(
-        self, folder: Path, migrated: Path | None = None, *, clock: Clock | None = None, prices: Prices | None = None
+        self,
+        folder: Path,
+        migrated: Path | None = None,
+        *,
+        clock: Clock | None = None,
+        prices: Prices | None = None,
+        brand: Brand | None = None,
     ) -> None:
         if migrated is not None:
             shutil.copy(migrated, sqlite_path(folder))
@@ -130,7 +136,7 @@ class Site:
             PageDeps(
                 engine=self.engine,
                 clock=self.clock,
-                brand=Brand(),
+                brand=brand or Brand(),
                 prices=lambda: self.prices,
                 catalogue=self.catalogue,
                 arbiter=self.arbiter,

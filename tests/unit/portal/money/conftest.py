@@ -6,10 +6,14 @@ from html import unescape
 
 import pytest
 from shop import Shop
+from sqlalchemy import update
 from stage.pages import PASSWORD, Site
 from starlette.testclient import TestClient
 
-from puyun.storage.engine import open_engine, sqlite_path
+from puyun.config import Brand
+from puyun.kit.clock import DAY
+from puyun.storage import schema
+from puyun.storage.engine import open_engine, sqlite_path, writing
 
 EMAIL = "ada@example.com"
 
@@ -17,16 +21,23 @@ EMAIL = "ada@example.com"
 class Counter:
     """A site, a shop in its database, and people who look: `pages.clock` is the clock of both."""
 
-    def __init__(self, folder, migrated):
+    def __init__(self, folder, migrated, **options):
         shutil.copy(migrated, sqlite_path(folder))
         self.engine = open_engine(sqlite_path(folder))
         self.shop = Shop(self.engine, sqlite_path(folder))
-        self.pages = Site(folder, clock=self.shop.clock)
+        self.pages = Site(folder, clock=self.shop.clock, **options)
         self.folder = folder
 
     def close(self):
         self.pages.close()
         self.engine.dispose()
+
+    def later(self, days):
+        """The clock goes on; nobody's session ends by that."""
+        self.shop.later(24 * days)
+        now = self.shop.clock.now()
+        with writing(self.engine) as connection:
+            connection.execute(update(schema.session).values(seen_at=now, expires_at=now + DAY))
 
     def signed_in(self, email=EMAIL):
         client = TestClient(self.pages.app, follow_redirects=False)
@@ -36,8 +47,14 @@ class Counter:
 
 
 @pytest.fixture
-def counter(tmp_path, migrated):
-    counter = Counter(tmp_path, migrated)
+def brand():
+    """Of the site; a test may have another."""
+    return Brand()
+
+
+@pytest.fixture
+def counter(tmp_path, migrated, brand):
+    counter = Counter(tmp_path, migrated, brand=brand)
     yield counter
     counter.close()
 
