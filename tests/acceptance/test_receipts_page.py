@@ -103,7 +103,7 @@ def test_a_call_becomes_a_receipt_and_moves_the_balance(platform: Platform, brow
         expect(page.locator('[data-field="balance"]')).to_have_text(f"${receipt['balance_after']}")
         expect(page.locator("[data-proof]")).to_have_attribute("data-proof", "genuine")
         with page.expect_download() as download:
-            page.get_by_role("link", name="JSON").click()
+            page.locator("main").get_by_role("link", name="JSON").click()
         assert json.loads(download.value.path().read_text()) == receipt
 
 
