@@ -36,8 +36,8 @@ from puyun.web.site import Site, visitor_of
 PATH = "/portal/billing"
 STREAM = f"{PATH}/stream"
 
-STREAMS_MAX = 200
-"""Open streams of one process; whoever comes later asks again."""
+STREAMS_MAX = 100
+"""Open streams of one process, each of which reads the database; whoever comes later asks again."""
 
 EVERY_SECONDS = 2.0
 
@@ -75,6 +75,7 @@ class BillingPage:
             "wallet": seen.wallet,
             "promised": seen.promised,
             "budgets": seen.budgets[:BUDGETS_MAX],
+            "more_budgets": len(seen.budgets) > BUDGETS_MAX,
             "budget_names": names,
             "moved": moved,
             "first": after == FIRST,
@@ -135,7 +136,7 @@ class BillingPage:
             now,
             load_wallet(connection, org),
             load_promised(connection, org),
-            list_budgets(connection, org, now)[:BUDGETS_MAX],
+            list_budgets(connection, org, now, most=BUDGETS_MAX + 1),
             charged_days(connection, org, Instant(now - (LIVE_DAYS - 1) * DAY)),
             newest_act(connection, org),
         )

@@ -136,6 +136,16 @@ def test_budgets_are_shown_with_what_is_left(counter, client, shop, words):
     assert {figure["left"] for name, figure in lines(page).items() if name.startswith("budget")} == {"$1.00", "$4.00"}
 
 
+def test_of_many_budgets_the_first_are_shown(client, shop, monkeypatch, words):
+    monkeypatch.setattr(module, "BUDGETS_MAX", 2)
+    with writing(shop.engine) as connection:
+        for number in (5, 6):
+            set_budget(connection, 7, Subject.MEMBER, number, period=Period.DAY, amount=NANO, now=shop.clock.now())
+    page = client.get(PAGE).text
+    assert len(re.findall(r'data-line="budget', page)) == 2
+    assert "These are the first 2; there are more." in words(page)
+
+
 def test_states_without_anything(counter, words):
     counter.pages.person("new@example.com", counter.pages.organization("Fresh"))
     page = words(counter.signed_in("new@example.com").get(PAGE).text)
