@@ -16,7 +16,7 @@ from puyun.portal.member import Member, member_of
 from puyun.portal.money.logquery import PATH
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_keys
-from puyun.storage.receipts import Receipt, load_receipt, to_json
+from puyun.storage.receipts import Receipt, charged_note, load_receipt, to_json
 from puyun.storage.reports.signatures import Signer, load_keys
 from puyun.system.signing import BadSignatureError, verify
 from puyun.web.formats import decimals
@@ -54,6 +54,7 @@ class ReceiptPage:
             "member": member,
             "receipt": receipt,
             "shown": document,
+            "why": charged_note(receipt),
             "key_name": names.get(receipt.key, format_id("key", receipt.key)),
             "rounded": receipt.exact - receipt.charge * PICO_PER_NANO,
             "places": max(decimals(format_pico(amount)) for amount in (receipt.exact, *_exact(receipt))),

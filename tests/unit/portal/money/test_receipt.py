@@ -1,23 +1,29 @@
 """The page of one receipt: everything the API's receipt has, its proof, and the receipt itself."""
 
 import re
+from itertools import combinations, product
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from puyun.identity.model import Role
 from puyun.kit.ids import request_id
 from puyun.ledger.command import Act
 from puyun.ledger.hold import Status
-from puyun.metering.record import Flag
+from puyun.metering.record import NO_FLAGS, Flag
 from puyun.metering.usage import NO_USAGE, Usage
 from puyun.storage.engine import reading, writing
 from puyun.storage.money.refunds import refund_call
-from puyun.storage.receipts import load_receipt, to_json
+from puyun.storage.receipts import charged_note, load_receipt, to_json
 from puyun.storage.reports.signatures import KEY_FILE, Signer, load_keys
 from puyun.system.signing import new_key, verify
+from puyun.web.language import Language
+from puyun.web.templates import Templates
 
 USAGE = Usage(input=1234, cached_input=3, output=567)
+SAYING = (Flag.EMPTY, Flag.ESTIMATED, Flag.OVERRUN)
+"""The flags that a receipt's note speaks of."""
 
 
 def address(call, org=7):
@@ -85,6 +91,25 @@ def test_a_call_that_failed_says_why_it_is_free(client, shop, words):
     assert "No tokens were counted." in page
     assert "Error upstream_error" in page
     assert "The provider failed before the answer was complete" in page
+
+
+def test_every_reason_has_a_sentence_that_can_be_translated(shop):
+    with reading(shop.engine) as connection:
+        receipt = load_receipt(connection, 7, shop.sell(USAGE))
+    errors = (None, "crashed", "unrecorded", "upstream_error", "upstream_timeout", "capacity_unavailable")
+    flags = [sum(chosen, NO_FLAGS) for size in range(4) for chosen in combinations(SAYING, size)]
+    ways = product([status for status in Status if status is not Status.CRASHED], errors, flags, (USAGE, NO_USAGE))
+    said = Templates(["puyun.portal"], {}, "USD").get("parts/receipt-note.html", Language.ENGLISH).module.charged_note
+    for status, error, flag, usage in ways:
+        why = charged_note(replace(receipt, status=status, error=error, flags=Flag(flag), usage=usage))
+        assert said(why).strip() == why
+
+
+def test_chinese(client, shop, words):
+    call = shop.sell(USAGE)
+    page = words(client.get(address(call), headers={"accept-language": "zh-CN"}).text)
+    assert "每类 token 按其价格收费；合计只向下舍入一次。" in page
+    assert "Each bucket" not in page
 
 
 def test_the_download_is_the_apis_receipt_byte_for_byte(counter, client, shop):
