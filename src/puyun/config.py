@@ -81,6 +81,17 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True):
     currency: Annotated[
         str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217 code of all prices and of new wallets")
     ] = "USD"
+    top_up: Annotated[
+        str,
+        Meta(
+            max_length=500,
+            description="how an organization pays in, a sentence or two for its page Billing; empty: ask the operator",
+        ),
+    ] = ""
+    top_up_url: Annotated[
+        str,
+        Meta(pattern="^(https?://[^ ]+)?$", description="where it pays in, as a button beside it; empty for none"),
+    ] = ""
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):

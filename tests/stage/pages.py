@@ -25,6 +25,7 @@ from puyun.storage.engine import open_engine, sqlite_path, writing
 from puyun.storage.identity import create_key, create_organization, create_user, set_membership
 from puyun.storage.ledger.codes import TIER_CODE
 from puyun.storage.migrate import upgrade
+from puyun.storage.reports.signatures import Signer
 from puyun.storage.snapshots import Snapshot
 from puyun.system.clock import SystemClock
 from puyun.system.entropy import key_entropy, organization_id
@@ -114,7 +115,13 @@ class Site:
     """The pages with people and usage in their database. `migrated`: an empty database to begin with, to save time."""
 
     def __init__(
-        self, folder: Path, migrated: Path | None = None, *, clock: Clock | None = None, prices: Prices | None = None
+        self,
+        folder: Path,
+        migrated: Path | None = None,
+        *,
+        clock: Clock | None = None,
+        prices: Prices | None = None,
+        brand: Brand | None = None,
     ) -> None:
         if migrated is not None:
             shutil.copy(migrated, sqlite_path(folder))
@@ -124,14 +131,16 @@ class Site:
         upgrade(self.engine)
         self.stopping = False
         self.arbiter = StageArbiter(self.clock)
+        self.signer = Signer(self.engine, folder, self.clock)
         self.app = create_pages(
             PageDeps(
                 engine=self.engine,
                 clock=self.clock,
-                brand=Brand(),
+                brand=brand or Brand(),
                 prices=lambda: self.prices,
                 catalogue=self.catalogue,
                 arbiter=self.arbiter,
+                signer=self.signer,
                 stopping=lambda: self.stopping,
             )
         )

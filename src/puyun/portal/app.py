@@ -13,6 +13,10 @@ from puyun.config import Brand
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
 from puyun.portal.levels import LevelBoard
+from puyun.portal.money.billing import BillingPage
+from puyun.portal.money.log import CallLog
+from puyun.portal.money.receipt import ReceiptPage
+from puyun.portal.money.statements import StatementPages
 from puyun.portal.pages.home import Home
 from puyun.portal.pages.keychange import KeyChanges
 from puyun.portal.pages.keys import KeysPage
@@ -22,6 +26,7 @@ from puyun.portal.pages.prices import PriceFeed
 from puyun.portal.pages.signin import SignIn
 from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
+from puyun.storage.reports.signatures import Signer
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
 
@@ -33,7 +38,7 @@ def _never() -> bool:
 @dataclass(frozen=True, kw_only=True)
 class PageDeps:
     """What the pages need. `prices` and `catalogue` give the snapshot that the data plane works from at this moment;
-    `stopping` turns true when the server wants to go, and ends the open streams.
+    `signer` signs receipts as the API does; `stopping` turns true when the server wants to go, and ends the open streams.
     """
 
     engine: Engine
@@ -42,6 +47,7 @@ class PageDeps:
     prices: Callable[[], PriceSource]
     catalogue: Callable[[], Catalogue]
     arbiter: Arbiter
+    signer: Signer
     stopping: Callable[[], bool] = _never
 
 
@@ -64,4 +70,8 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *KeysPage(site).routes(),
         *KeyChanges(site, deps.catalogue).routes(),
         *LimitsPage(site, deps.catalogue, deps.arbiter, deps.stopping).routes(),
+        *CallLog(site, board).routes(),
+        *ReceiptPage(site, deps.signer).routes(),
+        *StatementPages(site).routes(),
+        *BillingPage(site, deps.stopping).routes(),
     ]

@@ -21,12 +21,12 @@ class Period(msgspec.Struct, frozen=True):
 
     @property
     def start(self) -> Instant:
-        return _midnight(self.first)
+        return midnight(self.first)
 
     @property
     def end(self) -> Instant:
         """The moment after."""
-        return _midnight(self.last + timedelta(days=1))
+        return midnight(self.last + timedelta(days=1))
 
     @property
     def days(self) -> int:
@@ -44,7 +44,7 @@ def parse_period(parameters: Mapping[str, str], now: Instant) -> Period:
     name = parameters.get("period", DEFAULT)
     today = to_datetime(now).date()
     if name == CUSTOM:
-        days = [_date(parameters.get(side, "")) for side in ("from", "to")]
+        days = [parse_day(parameters.get(side, "")) for side in ("from", "to")]
         known = sorted(day for day in days if day is not None)
         if len(known) == len(days):
             return Period(CUSTOM, known[0], known[1])
@@ -61,7 +61,8 @@ def preset(name: str, today: date) -> Period:
     return Period(name, first, today)
 
 
-def _date(text: str) -> date | None:
+def parse_day(text: str) -> date | None:
+    """None for what is no date."""
     try:
         found = date.fromisoformat(text)
     except ValueError:
@@ -69,5 +70,6 @@ def _date(text: str) -> date | None:
     return found if 1970 <= found.year < 9999 else None
 
 
-def _midnight(day: date) -> Instant:
+def midnight(day: date) -> Instant:
+    """When a day begins, UTC."""
     return from_datetime(datetime(day.year, day.month, day.day, tzinfo=UTC))

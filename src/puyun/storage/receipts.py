@@ -95,7 +95,7 @@ _FREE = {
 
 def note(receipt: Receipt) -> str:
     """Why the charge is what it is, and what became of it, in one sentence."""
-    charged = _charged(receipt)
+    charged = charged_note(receipt)
     if not receipt.refunded:
         return charged
     if receipt.refunded == receipt.charge:
@@ -103,7 +103,8 @@ def note(receipt: Receipt) -> str:
     return charged.removesuffix(".") + f"; {format_amount(receipt.refunded)} of it was given back."
 
 
-def _charged(receipt: Receipt) -> str:
+def charged_note(receipt: Receipt) -> str:
+    """Why the charge is what it was at first: one of few sentences, which a page may have in another language."""
     match receipt.status:
         case Status.FAILED | Status.CRASHED:
             return _FREE.get(receipt.error or "", _NOT_COMPLETED)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from puyun.kit.clock import Instant, to_datetime
 from puyun.kit.ids import format_id
-from puyun.kit.money import format_amount, format_price
+from puyun.kit.money import format_amount, format_pico, format_price
 from puyun.web.language import Language
 
 _THOUSAND = 1000
@@ -34,6 +34,14 @@ class Formats:
         text = grouped(format_amount(nano))
         return f"−{self._symbol}{text[1:]}" if text.startswith("-") else self._symbol + text
 
+    def signed(self, nano: int) -> str:
+        """What moved: `+$5.00`, `−$0.008755`."""
+        return f"+{self.money(nano)}" if nano > 0 else self.money(nano)
+
+    def exact(self, pico: int) -> str:
+        """A cost in pico-units that was not rounded yet."""
+        return self._symbol + grouped(format_pico(pico))
+
     def date(self, instant: Instant) -> str:
         return format_date(to_datetime(instant).date(), "medium", self._locale)
 
@@ -50,11 +58,15 @@ class Formats:
             "plain_price": plain_price,
             "money": self.money,
             "plain_money": format_amount,
+            "plain_exact": format_pico,
+            "signed": self.signed,
+            "exact": self.exact,
             "count": count,
             "short": short_count,
             "date": self.date,
             "moment": self.moment,
             "clock": clock,
+            "stamp": stamp,
             "iso": iso,
             "share": self.share,
             "hundredths": hundredths,
@@ -153,6 +165,11 @@ def org_id(number: int) -> str:
 
 def clock(instant: Instant) -> str:
     return f"{to_datetime(instant):%H:%M:%S} UTC"
+
+
+def stamp(instant: Instant) -> str:
+    """For the rows of a log, all equally long: `2026-11-25 12:00:03`."""
+    return f"{to_datetime(instant):%Y-%m-%d %H:%M:%S}"
 
 
 def iso(instant: Instant) -> str:

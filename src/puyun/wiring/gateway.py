@@ -212,6 +212,7 @@ class Gateway:
 
     def _server(self, plane: DataPlane, arbiter: Arbiter) -> "_Server":
         settings = self._settings
+        signer = Signer(self._engine, settings.data, self._clock)
         pages = create_pages(
             PageDeps(
                 engine=self._engine,
@@ -220,6 +221,7 @@ class Gateway:
                 prices=lambda: plane.snapshot,
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,
+                signer=signer,
                 stopping=lambda: server.should_exit,
             ),
             admin_face(lambda: plane.snapshot),
@@ -230,7 +232,7 @@ class Gateway:
             plane=plane,
             arbiter=arbiter,
             currency=settings.brand.currency,
-            signer=Signer(self._engine, settings.data, self._clock),
+            signer=signer,
             stopping=lambda: server.should_exit,
         )
         config = uvicorn.Config(

@@ -40,6 +40,7 @@ def client(site):
         prices=snapshot,
         catalogue=snapshot,
         arbiter=site.arbiter,
+        signer=site.signer,
     )
     site.person("root@example.com", operator=True)
     return TestClient(create_pages(deps, admin_face(snapshot)), follow_redirects=False)

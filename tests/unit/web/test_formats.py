@@ -16,6 +16,8 @@ def test_prices_and_money_are_exact():
     assert ENGLISH.money(1_234_567 * NANO + 1) == "$1,234,567.000000001"
     assert ENGLISH.money(-5 * NANO) == "−$5.00"
     assert CHINESE.price(2_500_000) == "¥2.50"
+    assert ENGLISH.exact(1_234_000_000_001) == "$1.234000000001"
+    assert [ENGLISH.signed(nano) for nano in (NANO, -NANO, 0)] == ["+$1.00", "−$1.00", "$0.00"]
 
 
 def test_the_shortest_sign_of_a_currency_is_used():

@@ -102,8 +102,8 @@ def end_budget(connection: Connection, org: int, budget: int, now: Instant) -> N
         raise PuyunError("budget_not_found", 404, "The organization has no such budget in force.")
 
 
-def list_budgets(connection: Connection, org: int, now: Instant) -> list[BudgetRow]:
-    """Those in force, the organization's own first."""
+def list_budgets(connection: Connection, org: int, now: Instant, *, most: int = ACTIVE_MAX) -> list[BudgetRow]:
+    """Those in force, the organization's own first, at most so many."""
     call = first_call_at(now)
     current = or_(
         *(and_(_BUDGET.c.period == period, _WINDOW.c.number == window_of(period, call)) for period in Period),
@@ -113,6 +113,7 @@ def list_budgets(connection: Connection, org: int, now: Instant) -> list[BudgetR
         .select_from(_BUDGET.outerjoin(_WINDOW, and_(_WINDOW.c.budget == _BUDGET.c.id, current)))
         .where(_in_force(org))
         .order_by(_BUDGET.c.subject.desc(), _BUDGET.c.number, _BUDGET.c.period, _BUDGET.c.hard.desc())
+        .limit(most)
     )
     return [_row(row) for row in connection.execute(query)]
 

@@ -30,6 +30,9 @@ _ROLLUP = schema.rollup_hour
 _STATEMENT = schema.statement
 _FREE = [code for code, status in STATUS_NAME.items() if ENDING[status] is not HoldEvent.SETTLE]
 
+CLOSED_MAX = 120
+"""Closed months listed at once: ten years."""
+
 
 class Closed(msgspec.Struct, frozen=True):
     """A month that was closed: the SHA-256 of its canonical rendering, in hexadecimal."""
@@ -67,6 +70,14 @@ def load_closed(connection: Connection, org: int, month: Month) -> Closed | None
         select(_STATEMENT).where(_STATEMENT.c.org == org, _STATEMENT.c.month == month.name)
     ).first()
     return None if row is None else Closed(row.month, row.sha256, row.closed_at)
+
+
+def list_closed(connection: Connection, org: int) -> dict[str, Closed]:
+    """The closed months by name, at most CLOSED_MAX of them, the newest."""
+    rows = connection.execute(
+        select(_STATEMENT).where(_STATEMENT.c.org == org).order_by(_STATEMENT.c.month.desc()).limit(CLOSED_MAX)
+    )
+    return {row.month: Closed(row.month, row.sha256, row.closed_at) for row in rows}
 
 
 def is_final(connection: Connection, org: int, month: Month, now: Instant) -> bool:

@@ -1,5 +1,5 @@
 // Everything here makes pages quicker, nothing here makes them work: they read and submit without it.
-import { followLimits } from "./limits.js";
+import { followFigures } from "./figures.js";
 import { followPrices } from "./live.js";
 import { showSecret } from "./secret.js";
 import { makeTabs } from "./tabs.js";
@@ -9,7 +9,7 @@ watchThemeSwitch();
 document.querySelectorAll("[data-tabs]").forEach(makeTabs);
 document.querySelectorAll("[data-secret]").forEach(showSecret);
 if (document.getElementById("prices")) followPrices();
-if (document.getElementById("limits")) followLimits();
+for (const box of ["limits", "billing"]) if (document.getElementById(box)) followFigures(box);
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target instanceof Element && event.target.closest("input, select, textarea, [contenteditable]");

@@ -1,16 +1,17 @@
-// Keeps an open Limits page true: figures are written in place; when anything else changes, the table is fetched again.
+// Keeps the figures of an open page true: they are written in place; when anything else changes, their box is fetched
+// again. `name` is the box's id, the event of its stream, and the event of the body that makes it fetch itself.
 import { follow } from "./stream.js";
 
-export function followLimits() {
+export function followFigures(name) {
   const known = new Map();
-  const box = () => document.getElementById("limits");
+  const box = () => document.getElementById(name);
   const away = (hidden) => (document.getElementById("away").hidden = hidden);
   let address = box().dataset.stream;
 
   const write = () => {
     for (const line of box().querySelectorAll("[data-line]")) {
-      for (const [name, value] of Object.entries(known.get(line.dataset.line) ?? {})) {
-        const cell = line.querySelector(`[data-figure="${name}"]`);
+      for (const [figure, value] of Object.entries(known.get(line.dataset.line) ?? {})) {
+        const cell = line.querySelector(`[data-figure="${figure}"]`);
         if (cell instanceof HTMLMeterElement) cell.value = value;
         else if (cell && cell.textContent !== value) cell.textContent = value;
       }
@@ -18,10 +19,10 @@ export function followLimits() {
   };
 
   const connect = follow(() => address, {
-    limits: ({ shape, figures }) => {
+    [name]: ({ shape, figures }) => {
       away(true);
       for (const [line, figure] of Object.entries(figures)) known.set(line, figure);
-      if (shape !== box().dataset.shape) document.body.dispatchEvent(new CustomEvent("limits"));
+      if (shape !== box().dataset.shape) document.body.dispatchEvent(new CustomEvent(name));
       else write();
     },
     away: () => away(false),

@@ -1,0 +1,1 @@
+"""The portal's pages about money: the log of calls, receipts, the balance and what moved it, statements."""
