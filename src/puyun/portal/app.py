@@ -1,7 +1,7 @@
 """Everything that is not the data plane: the public pages and the portal, in one application."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 from starlette.routing import BaseRoute
@@ -9,15 +9,18 @@ from starlette.types import ASGIApp
 
 from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.rows import Catalogue
-from puyun.config import Brand
+from puyun.config import Brand, Signup
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
+from puyun.portal.hashing import Hashing
 from puyun.portal.levels import LevelBoard
 from puyun.portal.pages.home import Home
 from puyun.portal.pages.limits import LimitsPage
 from puyun.portal.pages.model import ModelPage
 from puyun.portal.pages.prices import PriceFeed
 from puyun.portal.pages.signin import SignIn
+from puyun.portal.pages.signup import SignUp
+from puyun.portal.pages.start import StartPage
 from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
 from puyun.web.app import Face, create_app
@@ -40,6 +43,7 @@ class PageDeps:
     prices: Callable[[], PriceSource]
     catalogue: Callable[[], Catalogue]
     arbiter: Arbiter
+    signup: Signup = field(default_factory=Signup)
     stopping: Callable[[], bool] = _never
 
 
@@ -52,12 +56,15 @@ def create_pages(deps: PageDeps, *others: Face) -> ASGIApp:
 def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     board = PriceBoard(deps.prices, deps.clock)
     levels = LevelBoard(deps.engine, deps.clock)
+    hashing = Hashing()
     return [
-        *Home(site, board, levels).routes(),
+        *Home(site, board, levels, signup=deps.signup.open).routes(),
         *ModelPage(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
         *StatusPage(site, board, levels).routes(),
-        *SignIn(site).routes(),
+        *SignIn(site, hashing, signup=deps.signup.open).routes(),
+        *SignUp(site, hashing, deps.signup).routes(),
+        *StartPage(site, board, deps.catalogue, deps.stopping).routes(),
         *UsagePage(site, board).routes(),
         *LimitsPage(site, deps.catalogue, deps.arbiter, deps.stopping).routes(),
     ]

@@ -6,6 +6,9 @@ from puyun.kit.clock import HOUR, MINUTE, SECOND, Instant
 
 FREE_BY_EMAIL = 5
 FREE_BY_ADDRESS = 20
+FREE_SIGNUPS_BY_ADDRESS = 5
+"""Sign-ups that succeed count too: each takes a hash, and may take credit."""
+
 FORGOTTEN_AFTER = HOUR
 """A subject that was left alone for this long starts afresh."""
 

@@ -21,7 +21,7 @@ from puyun.api.app import create_api
 from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.local import Local
 from puyun.arbiter.remote.client import Client
-from puyun.config import Settings, networks
+from puyun.config import Settings, listed
 from puyun.demo import Demonstration, Moved
 from puyun.egress.connect import Connector
 from puyun.gateway.dispatch import Dispatcher
@@ -206,7 +206,7 @@ class Gateway:
             sequence=self._sequence,
             dispatcher=dispatcher,
             body_max=settings.limits.body_bytes,
-            proxies=tuple(ip_network(text) for text in networks(settings.server.trusted_proxies)),
+            proxies=tuple(ip_network(text) for text in listed(settings.server.trusted_proxies)),
         )
 
     def _server(self, plane: DataPlane, arbiter: Arbiter) -> "_Server":
@@ -216,6 +216,7 @@ class Gateway:
                 engine=self._engine,
                 clock=self._clock,
                 brand=settings.brand,
+                signup=settings.signup,
                 prices=lambda: plane.snapshot,
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,
