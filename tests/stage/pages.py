@@ -193,7 +193,7 @@ class Site:
             connection.execute(insert(schema.rollup_hour).values(**row, charge=charge, **counts))
 
     def ended(self, key: ApiKey, model: int, call: int, status: Status = Status.COMPLETED, **columns: int) -> None:
-        """A call's usage record and its rollup. `call`: its number in the order of calls."""
+        """The usage record and the rollup of a key's only call. `call`: its number among all."""
         now = self.clock.now()
         zero = ("input", "cached_input", "cache_write", "audio", "output", "reasoning", "audio_output", "exact")
         zero += ("charge", "from_bonus", "held", "balance_after", "flags", "queue_ms", "ttft_ms", "total_ms")
@@ -204,7 +204,7 @@ class Site:
         with writing(self.engine) as connection:
             ends = {"status": STATUS_CODE[status], "price_ids": "", "error": error}
             connection.execute(insert(schema.usage_record).values(**row, **ends))
-        self.used(key, model + call * 1000, key.tier, at=now, charge=columns.get("charge", 0), calls=1)
+        self.used(key, model, key.tier, at=now, charge=columns.get("charge", 0), calls=1)
 
     @contextmanager
     def serving(self) -> Iterator[str]:

@@ -103,21 +103,21 @@ class StartPage:
     async def _events(self, request: Request, view: View) -> AsyncIterator[bytes]:
         yield b"retry: 2000\n\n"
         began = checked = self._site.clock.now()
-        known = view.progress
         while not self._stopping() and 0 <= (now := self._site.clock.now()) - began < LONGEST:
-            yield _event("start", {"now": format_instant(now), "shape": known.shape, "done": known.done})
-            if known.done:
-                return
-            await asyncio.sleep(EVERY_SECONDS)
             try:
                 if now - checked >= CHECK_EVERY:
                     view, checked = await run_in_threadpool(self._view, request), now
                 known = await run_in_threadpool(self._look, view)
             except OperationalError:
-                continue  # the database is away, which says nothing about the reader
+                known = None  # the database is away, which says nothing about the reader
             except PuyunError:
                 yield _event("gone", {})
                 return
+            if known is not None:
+                yield _event("start", {"now": format_instant(now), "shape": known.shape, "done": known.done})
+                if known.done:
+                    return
+            await asyncio.sleep(EVERY_SECONDS)
 
     def _view(self, request: Request) -> View:
         """Raises what `member_of` raises."""
