@@ -6,7 +6,7 @@ from puyun.kit.clock import HOUR, MINUTE, SECOND, Instant
 
 FREE_BY_EMAIL = 5
 FREE_BY_ADDRESS = 20
-FREE_SIGNUPS_BY_ADDRESS = 5
+FREE_SIGNUPS_BY_ADDRESS = 10
 """Sign-ups that succeed count too: each takes a hash, and may take credit."""
 
 FORGOTTEN_AFTER = HOUR

@@ -1,5 +1,8 @@
 """A sign-up is all of it or nothing, and happens once."""
 
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -155,3 +158,29 @@ def test_of_two_at_once_with_one_address_one_is_let_in(engine):
         thread.join(60)
     assert sorted(ended) == ["ada@example.com", "user_exists"]
     assert counts(engine)[:4] == [1, 1, 1, 1]
+
+
+SCENE = """
+import sys
+from pathlib import Path
+from puyun.config import Signup
+from puyun.storage.engine import open_engine, writing
+from puyun.storage.signup.founding import Founder, found
+from puyun.system import crash
+
+place, database = sys.argv[1:]
+engine = open_engine(database if "://" in database else Path(database))
+crash.arm(place)
+with writing(engine) as connection:
+    founder = Founder(email="ada@example.com", password_hash="x", name="Engines", org=7)
+    found(connection, founder, Signup(open=True, credit="1", limits="rpm=60"), currency="EUR", now=1)
+"""
+
+
+@pytest.mark.parametrize(("place", "made"), [("act-written", 0), ("act-committed", 1)])
+def test_a_process_that_is_killed_leaves_all_of_it_or_nothing(engine, database, place, made):
+    command = [sys.executable, "-c", SCENE, place, str(database)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert counts(engine) == [made] * len(TABLES)
+    assert findings(engine) == []
