@@ -1,5 +1,5 @@
 // Keeps an open Start page true: when the server tells of another state than the page shows, that part is fetched again.
-import { follow } from "./stream.js";
+import { ENOUGH, follow } from "./stream.js";
 
 export function followStart() {
   const box = () => document.getElementById("first-call");
@@ -7,7 +7,7 @@ export function followStart() {
   follow(() => box().dataset.stream, {
     start: ({ shape, done }) => {
       if (shape !== box().dataset.shape) document.body.dispatchEvent(new CustomEvent("start"));
-      return !done;
+      return done ? ENOUGH : undefined;
     },
     gone: () => location.reload(),
   });

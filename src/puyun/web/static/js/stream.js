@@ -3,8 +3,10 @@
 const STALE_AFTER = 60_000;
 const RETRY_AFTER = 5_000;
 
-// `address()` is asked at each connection; `handlers` take the data of an event by its name, and one that returns false has
-// heard enough. Returns what connects anew.
+export const ENOUGH = Symbol("enough");
+
+// `address()` is asked at each connection; `handlers` take the data of an event by its name, and one that returns ENOUGH ends
+// the stream. Returns what connects anew.
 export function follow(address, handlers) {
   let source;
   let waiting;
@@ -20,7 +22,7 @@ export function follow(address, handlers) {
       opened.addEventListener(name, (event) => {
         const data = JSON.parse(event.data);
         if (data.now) alive(data.now);
-        if (handle(data) !== false) return;
+        if (handle(data) !== ENOUGH) return;
         over = true;
         opened.close();
       });
