@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,14 @@ from puyun.storage.wallets import load_wallet
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-TERMS = {"PUYUN_SIGNUP__OPEN": "true", "PUYUN_SIGNUP__CREDIT": "1.00", "PUYUN_SIGNUP__PER_DAY": "1000"}
+PROXY = "127.0.0.2"
+
+TERMS = {
+    "PUYUN_SIGNUP__OPEN": "true",
+    "PUYUN_SIGNUP__CREDIT": "1.00",
+    "PUYUN_SIGNUP__PER_DAY": "1000",
+    "PUYUN_SERVER__TRUSTED_PROXIES": PROXY,
+}
 """Open, with credit; the platform's own accounts are organizations of today too."""
 
 
@@ -158,3 +166,15 @@ def test_no_page_is_wider_than_its_window(visit, locale, width):
     make_key(page)
     assert overflow() <= 0
     assert page.locator("html").get_attribute("lang") == {"en-US": "en", "zh-CN": "zh-Hans"}[locale]
+
+
+@pytest.mark.parametrize(("peer", "scheme"), [(PROXY, "https"), ("127.0.0.3", "http")])
+def test_behind_a_trusted_proxy_pages_know_how_the_visitor_came(shop, peer, scheme):
+    """The same header decides whose tries are counted, and whether cookies are bound to the host."""
+    line = HTTPConnection(*shop.address, timeout=PATIENCE, source_address=(peer, 0))
+    line.request(
+        "GET", "/", headers={"host": "shop.example", "x-forwarded-proto": "https", "x-forwarded-for": "1.2.3.4"}
+    )
+    page = line.getresponse().read().decode()
+    line.close()
+    assert f"{scheme}://shop.example/v1" in page

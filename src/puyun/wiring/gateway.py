@@ -44,6 +44,9 @@ from puyun.storage.money.refunds import refund_unrecorded
 from puyun.storage.reports.signatures import Signer
 from puyun.system import crash
 
+LOOPBACK = ("127.0.0.1", "::1")
+"""A proxy on this machine is believed without being named: nobody else comes from there."""
+
 IDLE_SECONDS = 75
 
 GC_THRESHOLD = 10_000
@@ -243,6 +246,7 @@ class Gateway:
             lifespan="off",
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=[*LOOPBACK, *listed(settings.server.trusted_proxies)],
             log_config=None,
             log_level="warning",
             timeout_keep_alive=IDLE_SECONDS,
