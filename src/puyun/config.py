@@ -116,8 +116,8 @@ class Signup(msgspec.Struct, frozen=True, kw_only=True):
     limits: Annotated[
         str,
         Meta(
-            description="limits of its own over all models, such as `rpm=60, tpd=200000`, by the names of `puyun limits "
-            "set`; empty for those of its tiers alone"
+            description="limits of its own over all models together, such as `rpm=60, tpd=200000`; each takes the place of "
+            "its tiers' limit of that name; empty for none"
         ),
     ] = ""
     credit: Annotated[
