@@ -15,7 +15,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from puyun.catalog.model import Tier
 from puyun.kit.errors import Blame, PuyunError
+from puyun.kit.money import TOPUP_MAX, format_amount, parse_amount
+from puyun.limits.rule import AMOUNT_MAX, Metric
 
 ENV_PREFIX = "PUYUN_"
 
@@ -112,6 +115,65 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0
 
 
+class Signup(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether strangers may become customers by themselves, and with what. The properties raise ValueError."""
+
+    open: Annotated[
+        bool, Meta(description="let anybody sign up at `/signup`; closed, the operator creates organizations and users")
+    ] = False
+    tiers: Annotated[str, Meta(description="tiers of an organization that signed up, separated by commas")] = (
+        "test,flex"
+    )
+    limits: Annotated[
+        str,
+        Meta(
+            description="limits of its own over all models together, such as `rpm=60, tpd=200000`; each takes the place of "
+            "its tiers' limit of that name; empty for none"
+        ),
+    ] = ""
+    credit: Annotated[
+        str, Meta(description="bonus it begins with, such as `1.00`, in `brand.currency`; 0 for none")
+    ] = "0"
+    credit_days: Annotated[
+        int, Meta(ge=0, le=3_650, description="days after which what is left of that bonus ends; 0 for never")
+    ] = 30
+    per_day: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="new organizations within 24 hours, the operator's among them, after which sign-up waits",
+        ),
+    ] = 100
+
+    @property
+    def given_tiers(self) -> tuple[Tier, ...]:
+        """At least one."""
+        named = listed(self.tiers)
+        unknown = [name for name in named if name not in set(Tier)]
+        if unknown or not named:
+            raise ValueError(f"{', '.join(unknown) or 'nothing'!r} is wrong; expected some of {', '.join(Tier)}")
+        return tuple(tier for tier in Tier if tier in named)
+
+    @property
+    def given_limits(self) -> dict[Metric, int]:
+        found: dict[Metric, int] = {}
+        for part in listed(self.limits):
+            name, _, amount = (word.strip() for word in part.partition("="))
+            if name not in set(Metric) or not amount.isdecimal() or int(amount) > AMOUNT_MAX:
+                raise ValueError(f"{part!r} is wrong; expected such as rpm=60, of {', '.join(Metric)}")
+            found[Metric(name)] = int(amount)
+        return found
+
+    @property
+    def given_credit(self) -> int:
+        """In nano-units."""
+        amount = parse_amount(self.credit)
+        if not 0 <= amount <= TOPUP_MAX:
+            raise ValueError(f"{self.credit} is wrong; expected an amount up to {format_amount(TOPUP_MAX)}")
+        return amount
+
+
 class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     path: Annotated[
         str, Meta(description="GGUF file of the embedded demonstration model; empty for the packaged one")
@@ -129,6 +191,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     brand: Brand = Brand()
     prices: Prices = Prices()
     money: Money = Money()
+    signup: Signup = Signup()
     local_model: LocalModel = LocalModel()
 
     @property
@@ -148,6 +211,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "brand": Brand,
     "prices": Prices,
     "money": Money,
+    "signup": Signup,
     "local_model": LocalModel,
 }
 
@@ -253,15 +317,20 @@ def _check(settings: Settings, found: Mapping[str, Found]) -> None:
     proxy = settings.upstream.proxy
     if proxy and not _is_proxy(proxy):
         raise refuse("upstream.proxy", "is wrong; expected http://[USER:PASSWORD@]HOST:PORT")
-    for network in networks(settings.server.trusted_proxies):
+    for network in listed(settings.server.trusted_proxies):
         if not _is_network(network):
             raise refuse("server.trusted_proxies", f"{network!r} is no network; expected such as 10.0.0.0/8")
     host = settings.server.host
     if not _is_host(host):
         raise refuse("server.host", f"{host!r} is no address or host name")
+    for name in ("tiers", "limits", "credit"):
+        try:
+            getattr(settings.signup, f"given_{name}")
+        except ValueError as error:
+            raise refuse(f"signup.{name}", str(error)) from error
 
 
-def networks(text: str) -> list[str]:
+def listed(text: str) -> list[str]:
     """The parts of a comma-separated setting."""
     return [part.strip() for part in text.split(",") if part.strip()]
 

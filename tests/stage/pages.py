@@ -13,17 +13,19 @@ from sqlalchemy import insert
 
 from puyun.catalog.model import Deployment, Dialect, Kind, Model, Provider, Tier
 from puyun.catalog.snapshot import Candidate, SoldModel
-from puyun.config import Brand
+from puyun.config import Brand, Signup
 from puyun.identity.keys import mint
 from puyun.identity.model import ApiKey, KeySpec, Membership, Organization, Role, User
 from puyun.kit.clock import HOUR, Clock, Instant
+from puyun.kit.ids import first_call_at
 from puyun.kit.money import parse_price
+from puyun.ledger.hold import Status
 from puyun.portal.app import PageDeps, create_pages
 from puyun.pricing.pricebook import PriceBook, PriceRow
 from puyun.storage import schema
 from puyun.storage.engine import open_engine, sqlite_path, writing
 from puyun.storage.identity import create_key, create_organization, create_user, set_membership
-from puyun.storage.ledger.codes import TIER_CODE
+from puyun.storage.ledger.codes import STATUS_CODE, TIER_CODE
 from puyun.storage.migrate import upgrade
 from puyun.storage.reports.signatures import Signer
 from puyun.storage.snapshots import Snapshot
@@ -51,6 +53,9 @@ CHAT = Model(name="gpt-4o", kind=Kind.CHAT, context_length=128_000, vendor="open
 DEMO = Model(name="puyun/demo", kind=Kind.CHAT, context_length=4096, vendor="puyun", label="demonstration model")
 EMBEDDING = Model(name="embed-3", kind=Kind.EMBEDDING, context_length=8192, vendor="openai")
 HOSTILE = Model(name='<script>alert("x")</script>', kind=Kind.RERANK, context_length=1000, vendor="o&o")
+
+CLOSED = Signup()
+"""Sign-up as it is unless an operator opens it."""
 
 SHARED = Candidate(
     1,
@@ -122,6 +127,7 @@ class Site:
         clock: Clock | None = None,
         prices: Prices | None = None,
         brand: Brand | None = None,
+        signup: Signup = CLOSED,
     ) -> None:
         if migrated is not None:
             shutil.copy(migrated, sqlite_path(folder))
@@ -141,6 +147,7 @@ class Site:
                 catalogue=self.catalogue,
                 arbiter=self.arbiter,
                 signer=self.signer,
+                signup=signup,
                 stopping=lambda: self.stopping,
             )
         )
@@ -188,6 +195,20 @@ class Site:
         row = {"org": key.org, "hour": at // HOUR, "key": key.id, "model": model, "tier": TIER_CODE[tier]}
         with writing(self.engine) as connection:
             connection.execute(insert(schema.rollup_hour).values(**row, charge=charge, **counts))
+
+    def ended(self, key: ApiKey, model: int, call: int, status: Status = Status.COMPLETED, **columns: int) -> None:
+        """The usage record and the rollup of a key's only call. `call`: its number among all."""
+        now = self.clock.now()
+        zero = ("input", "cached_input", "cache_write", "audio", "output", "reasoning", "audio_output", "exact")
+        zero += ("charge", "from_bonus", "held", "balance_after", "flags", "queue_ms", "ttft_ms", "total_ms")
+        row = dict.fromkeys(zero, 0) | columns
+        row |= {"org": key.org, "call": first_call_at(now) + call, "number": call, "key": key.id, "model": model}
+        row |= {"deployment": 1, "tier": TIER_CODE[key.tier], "tier_requested": TIER_CODE[key.tier], "attempts": 1}
+        error = None if status is Status.COMPLETED else "upstream_error"
+        with writing(self.engine) as connection:
+            ends = {"status": STATUS_CODE[status], "price_ids": "", "error": error}
+            connection.execute(insert(schema.usage_record).values(**row, **ends))
+        self.used(key, model, key.tier, at=now, charge=columns.get("charge", 0), calls=1)
 
     @contextmanager
     def serving(self) -> Iterator[str]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from puyun.config import Settings, SettingsError, keys, load
+from puyun.config import Settings, SettingsError, Signup, keys, load
 from puyun.kit.errors import PuyunError
 
 DATA = Path("data")
@@ -40,6 +40,17 @@ def test_the_environment_is_read_as_the_type_of_the_setting() -> None:
     assert settings.brand.name == "7"
 
 
+def test_what_a_sign_up_gets_is_read_from_its_texts() -> None:
+    assert load(None, {}, {}, data=DATA).signup.open is False
+    names = {"OPEN": "true", "TIERS": "enterprise, test", "LIMITS": "rpm=60,in_flight = 4", "CREDIT": "0.5"}
+    signup = load(None, {f"PUYUN_SIGNUP__{name}": text for name, text in names.items()}, {}, data=DATA).signup
+    assert signup.open is True
+    assert signup.given_tiers == ("test", "enterprise")
+    assert signup.given_limits == {"rpm": 60, "in_flight": 4}
+    assert signup.given_credit == 500_000_000
+    assert Signup().given_limits == {}
+
+
 def test_a_database_may_lie_elsewhere(tmp_path: Path) -> None:
     settings = from_toml(tmp_path, '[database]\nurl = "sqlite:////var/lib/puyun.db"\n')
     assert settings.database_place == Path("/var/lib/puyun.db")
@@ -54,6 +65,16 @@ def test_a_database_may_lie_elsewhere(tmp_path: Path) -> None:
         ("[server]\nprot = 1", r"server.prot: there is no such setting; did you mean server.port\?"),
         ("[sever]\nport = 1", r"did you mean server.port\?"),
         ("[zzz]\nqqq = 1", "the sections are server, database"),
+        ('[signup]\ntiers = "gold"', "signup.tiers: 'gold' is wrong; expected some of test, flex, enterprise"),
+        ('[signup]\ntiers = " , "', "signup.tiers: 'nothing' is wrong"),
+        ('[signup]\nlimits = "rps=3"', "signup.limits: 'rps=3' is wrong; expected such as rpm=60, of rpm, itpm"),
+        ('[signup]\nlimits = "rpm"', "signup.limits: 'rpm' is wrong"),
+        ('[signup]\nlimits = "rpm=-1"', "signup.limits: 'rpm=-1' is wrong"),
+        ('[signup]\nlimits = "rpm=9999999999999"', "signup.limits: 'rpm=9999999999999' is wrong"),
+        ('[signup]\ncredit = "much"', "signup.credit: 'much' is not an amount such as 5.00"),
+        ('[signup]\ncredit = "-1"', "signup.credit: -1 is wrong; expected an amount up to"),
+        ('[signup]\ncredit = "200000000"', "signup.credit: 200000000 is wrong; expected an amount up to"),
+        ("[signup]\nper_day = 0", "signup.per_day: 0 is wrong"),
         ("port = 1", r"port: 1 stands outside a section; did you mean server.port\?"),
         (
             '[database]\nurl = "mysql://u:secret@h/d"',

@@ -25,7 +25,8 @@ def clean_email(email: str) -> str:
     """Lower case, so that one person is one user. Whether it reaches anybody only a message can tell."""
     email = email.strip().lower()
     local, at, domain = email.rpartition("@")
-    if not (local and at and "." in domain.strip(".")) or len(email) > EMAIL_MAX or any(c.isspace() for c in email):
+    clean = email.isprintable() and " " not in email
+    if not (local and at and "." in domain.strip(".")) or len(email) > EMAIL_MAX or not clean:
         raise PuyunError(
             "invalid_email", 400, f"{email!r} is not an e-mail address such as ada@example.com.", param="email"
         )

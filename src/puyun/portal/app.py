@@ -1,7 +1,7 @@
 """Everything that is not the data plane: the public pages and the portal, in one application."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 from starlette.routing import BaseRoute
@@ -9,9 +9,10 @@ from starlette.types import ASGIApp
 
 from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.rows import Catalogue
-from puyun.config import Brand
+from puyun.config import Brand, Signup
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
+from puyun.portal.hashing import Hashing
 from puyun.portal.levels import LevelBoard
 from puyun.portal.money.billing import BillingPage
 from puyun.portal.money.log import CallLog
@@ -24,6 +25,8 @@ from puyun.portal.pages.limits import LimitsPage
 from puyun.portal.pages.model import ModelPage
 from puyun.portal.pages.prices import PriceFeed
 from puyun.portal.pages.signin import SignIn
+from puyun.portal.pages.signup import SignUp
+from puyun.portal.pages.start import StartPage
 from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
 from puyun.storage.reports.signatures import Signer
@@ -48,6 +51,7 @@ class PageDeps:
     catalogue: Callable[[], Catalogue]
     arbiter: Arbiter
     signer: Signer
+    signup: Signup = field(default_factory=Signup)
     stopping: Callable[[], bool] = _never
 
 
@@ -60,12 +64,15 @@ def create_pages(deps: PageDeps, *others: Face) -> ASGIApp:
 def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     board = PriceBoard(deps.prices, deps.clock)
     levels = LevelBoard(deps.engine, deps.clock)
+    hashing = Hashing()
     return [
-        *Home(site, board, levels).routes(),
+        *Home(site, board, levels, signup=deps.signup.open).routes(),
         *ModelPage(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
         *StatusPage(site, board, levels).routes(),
-        *SignIn(site).routes(),
+        *SignIn(site, hashing, signup=deps.signup.open).routes(),
+        *SignUp(site, hashing, deps.signup).routes(),
+        *StartPage(site, board, deps.catalogue, deps.stopping).routes(),
         *UsagePage(site, board).routes(),
         *KeysPage(site).routes(),
         *KeyChanges(site, deps.catalogue).routes(),

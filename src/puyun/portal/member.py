@@ -9,20 +9,27 @@ from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_memberships
+from puyun.storage.signup.calls import has_called
 from puyun.web.site import Site
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A signed-in user in one of their organizations."""
+    """A signed-in user in one of their organizations. `called`: whether it has had a call yet."""
 
     user: User
     organization: Organization
     role: Role
     others: list[Organization]
+    called: bool
 
     @property
     def org_id(self) -> str:
         return format_id("org", self.organization.id)
+
+    @property
+    def query(self) -> str:
+        """What an address needs to lead to this organization; nothing where there is no other."""
+        return f"?org={self.org_id}" if self.others else ""
 
     def may(self, permission: str) -> bool:
         return may(self.role, Permission(permission))
@@ -53,4 +60,6 @@ def member_of(site: Site, request: Request, permission: Permission) -> Member:
     organization, role = chosen[0]
     if not may(role, permission):
         raise PuyunError("not_permitted", 403, f"As {role} of {organization.name} you may not see this page.")
-    return Member(user, organization, role, [other for other, _ in memberships if other.id != organization.id])
+    with reading(site.engine) as connection:
+        called = has_called(connection, organization.id)
+    return Member(user, organization, role, [other for other, _ in memberships if other.id != organization.id], called)

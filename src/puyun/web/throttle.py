@@ -8,6 +8,8 @@ FREE_BY_EMAIL = 5
 FREE_BY_ADDRESS = 20
 FREE_KEYS = 60
 """Keys that a user may create in one go: nobody needs more by hand, and each is a row that every server loads."""
+FREE_SIGNUPS_BY_ADDRESS = 10
+"""Sign-ups that succeed count too: each takes a hash, and may take credit."""
 
 FORGOTTEN_AFTER = HOUR
 """A subject that was left alone for this long starts afresh."""

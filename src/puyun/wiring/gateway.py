@@ -21,7 +21,7 @@ from puyun.api.app import create_api
 from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.local import Local
 from puyun.arbiter.remote.client import Client
-from puyun.config import Settings, networks
+from puyun.config import Settings, listed
 from puyun.demo import Demonstration, Moved
 from puyun.egress.connect import Connector
 from puyun.gateway.dispatch import Dispatcher
@@ -43,6 +43,9 @@ from puyun.storage.ledger.writer import LedgerWriter
 from puyun.storage.money.refunds import refund_unrecorded
 from puyun.storage.reports.signatures import Signer
 from puyun.system import crash
+
+LOOPBACK = ("127.0.0.1", "::1")
+"""A proxy on this machine is believed without being named: nobody else comes from there."""
 
 IDLE_SECONDS = 75
 
@@ -207,7 +210,7 @@ class Gateway:
             sequence=self._sequence,
             dispatcher=dispatcher,
             body_max=settings.limits.body_bytes,
-            proxies=tuple(ip_network(text) for text in networks(settings.server.trusted_proxies)),
+            proxies=tuple(ip_network(text) for text in listed(settings.server.trusted_proxies)),
         )
 
     def _server(self, plane: DataPlane, arbiter: Arbiter) -> "_Server":
@@ -218,6 +221,7 @@ class Gateway:
                 engine=self._engine,
                 clock=self._clock,
                 brand=settings.brand,
+                signup=settings.signup,
                 prices=lambda: plane.snapshot,
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,
@@ -245,6 +249,7 @@ class Gateway:
             lifespan="off",
             access_log=False,
             server_header=False,
+            forwarded_allow_ips=[*LOOPBACK, *listed(settings.server.trusted_proxies)],
             log_config=None,
             log_level="warning",
             timeout_keep_alive=IDLE_SECONDS,

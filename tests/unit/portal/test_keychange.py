@@ -14,7 +14,7 @@ from puyun.identity.model import KeySpec, Role
 from puyun.kit.clock import DAY, HOUR, MINUTE, Instant, ManualClock, parse_instant
 from puyun.kit.ids import format_id
 from puyun.kit.money import NANO
-from puyun.portal.keyform import MODELS_MAX
+from puyun.portal.keys.form import MODELS_MAX
 from puyun.storage import schema
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import create_key, find_keys, list_keys, revoke_key

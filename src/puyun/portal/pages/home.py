@@ -44,8 +44,11 @@ class Example(msgspec.Struct, frozen=True):
 
 
 class Home:
-    def __init__(self, site: Site, board: PriceBoard, levels: LevelBoard) -> None:
+    """`signup`: whether the page leads to the sign-up."""
+
+    def __init__(self, site: Site, board: PriceBoard, levels: LevelBoard, *, signup: bool) -> None:
         self._site = site
+        self._signup = signup
         self._board = board
         self._levels = levels
         self._tables: OrderedDict[tuple[str, Language, str], Markup] = OrderedDict()
@@ -58,6 +61,7 @@ class Home:
         query = parse_query(request.query_params)
         entries = select(offers.offers, query)
         context: dict[str, object] = {
+            "signup": self._signup,
             "query": query,
             "entries": entries,
             "table": self._table(request, offers, query, entries),

@@ -22,9 +22,9 @@ from puyun.identity.model import ApiKey
 from puyun.kit.clock import DAY, SECOND, Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
-from puyun.portal import keyform
-from puyun.portal.keyform import Fault, Faults, Filled
-from puyun.portal.keylist import PATH, Query, address, may_change, number_of
+from puyun.portal.keys import form as keyform
+from puyun.portal.keys.form import Fault, Faults, Filled
+from puyun.portal.keys.listing import PATH, Query, address, may_change, number_of
 from puyun.portal.member import Member, member_of
 from puyun.storage import schema
 from puyun.storage.engine import reading, writing

@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute, Route
 
 from puyun.identity.access import Permission
 from puyun.kit.clock import DAY, to_datetime
-from puyun.portal.keylist import PATH, address, ago, may_change, number_of, parse_query
+from puyun.portal.keys.listing import PATH, address, ago, may_change, number_of, parse_query
 from puyun.portal.member import member_of
 from puyun.portal.period import preset
 from puyun.storage import schema

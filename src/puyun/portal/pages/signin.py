@@ -1,20 +1,19 @@
 """Signing in and out by e-mail and password."""
 
-import asyncio
-
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from puyun.identity.model import User
-from puyun.kit.clock import SECOND, Instant
-from puyun.kit.errors import PuyunError
+from puyun.kit.clock import Instant
+from puyun.portal.hashing import Hashing
+from puyun.portal.tries import TooManyFailuresError, by_address, by_email, count_try
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import find_user, password_hash
-from puyun.storage.sessions import count_attempt, forgive, uncount_attempt
+from puyun.storage.sessions import forgive, uncount_attempt
 from puyun.system.passwords import verify_password
-from puyun.web import csrf, throttle
+from puyun.web import csrf
 from puyun.web.forms import local_path, read_form
 from puyun.web.session import (
     SignInNeededError,
@@ -28,28 +27,16 @@ from puyun.web.session import (
 from puyun.web.site import Site
 
 HOME = "/portal"
-HASHES_AT_ONCE = 2
-"""A password check takes 64 MiB and a core; more of them at once would slow the calls of everybody."""
-
-WAITING_MAX = 20
 _EMAIL_MAX = 254
 
 
-class TooManyFailuresError(PuyunError):
-    """The address or the e-mail has to wait until `until`."""
-
-    def __init__(self, until: Instant, now: Instant) -> None:
-        wait = str(-(-(until - now) // SECOND))
-        message = f"Too many failed sign-ins. Try again in {wait} seconds."
-        super().__init__("too_many_failures", 429, message, headers={"retry-after": wait})
-        self.until = until
-
-
 class SignIn:
-    def __init__(self, site: Site) -> None:
+    """`signup`: whether the page leads to the sign-up."""
+
+    def __init__(self, site: Site, hashing: Hashing, *, signup: bool) -> None:
         self._site = site
-        self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
-        self._waiting = 0
+        self._hashing = hashing
+        self._signup = signup
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -68,14 +55,7 @@ class SignIn:
 
     async def submit(self, request: Request) -> Response:
         form = await read_form(request)
-        if self._waiting >= WAITING_MAX:
-            raise PuyunError("busy", 503, "Many people sign in right now.", headers={"retry-after": "5"})
-        self._waiting += 1
-        try:
-            async with self._hashing:
-                return await run_in_threadpool(self._submit, request, form)
-        finally:
-            self._waiting -= 1
+        return await self._hashing.run(self._submit, request, form)
 
     async def sign_out(self, request: Request) -> Response:
         form = await read_form(request)
@@ -100,27 +80,16 @@ class SignIn:
     def _authenticate(self, email: str, password: str, address: str) -> User | None:
         """The user, or None when e-mail and password do not fit. Raises TooManyFailuresError."""
         now = self._site.clock.now()
-        by_email = f"email {email}", throttle.FREE_BY_EMAIL
-        by_address = f"address {throttle.network_of(address)}", throttle.FREE_BY_ADDRESS
-        with writing(self._site.engine) as connection:
-            for subject, free in (by_email, by_address):
-                until = count_attempt(
-                    connection,
-                    subject,
-                    now,
-                    forgotten_after=throttle.FORGOTTEN_AFTER,
-                    lock=lambda failures, free=free: throttle.locked_until(failures, free, now),
-                )
-                if until > now:
-                    raise TooManyFailuresError(until, now)
+        email_tries, address_tries = by_email(email), by_address(address)
+        count_try(self._site.engine, now, email_tries, address_tries)
         with reading(self._site.engine) as connection:
             user = find_user(connection, email)
             stored = password_hash(connection, user.id) if user else ""
         if not verify_password(stored, password):
             return None
         with writing(self._site.engine) as connection:
-            forgive(connection, by_email[0])
-            uncount_attempt(connection, by_address[0], now)
+            forgive(connection, email_tries[0])
+            uncount_attempt(connection, address_tries[0], now)
         return user
 
     def _sign_out(self, request: Request, form: dict[str, str]) -> Response:
@@ -142,6 +111,7 @@ class SignIn:
     ) -> Response:
         secret = form_secret(request) or new_form_secret()
         context: dict[str, object] = {"next": back, "email": email, "wrong": wrong, "until": until}
+        context["signup"] = self._signup
         response = self._site.render(request, "login.html", context, status=status, form=secret)
         remember_form(request, response, secret)
         return response

@@ -12,10 +12,12 @@ from puyun.kit.money import format_amount
 from puyun.portal.board import PriceBoard
 from puyun.portal.member import Member, member_of
 from puyun.portal.pages.home import featured_model
+from puyun.portal.pages.start import PATH as START
 from puyun.portal.period import PRESETS, Period, parse_period
 from puyun.portal.statement import columns, shown_buckets, to_csv, total
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_memberships
+from puyun.storage.signup.calls import has_called
 from puyun.storage.usage import Grouping, usage_by
 from puyun.storage.wallets import load_wallet
 from puyun.web.formats import decimals
@@ -39,11 +41,16 @@ class UsagePage:
         ]
 
     def start(self, request: Request) -> Response:
-        """Where the portal begins: an operator without an organization belongs to the other face."""
+        """Where the portal begins: with the first call until there is one. An operator without an organization belongs
+        to the other face.
+        """
         user = self._site.sessions.user(request)
         with reading(self._site.engine) as connection:
-            belongs = bool(list_memberships(connection, user.id))
-        return RedirectResponse("/admin" if user.operator and not belongs else PATH, 303)
+            belongs = [organization.id for organization, _ in list_memberships(connection, user.id)]
+            called = not belongs or has_called(connection, belongs[0])
+        if user.operator and not belongs:
+            return RedirectResponse("/admin", 303)
+        return RedirectResponse(PATH if called else START, 303)
 
     def page(self, request: Request) -> Response:
         member = member_of(self._site, request, Permission.SEE_USAGE)

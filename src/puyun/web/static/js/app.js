@@ -1,7 +1,9 @@
 // Everything here makes pages quicker, nothing here makes them work: they read and submit without it.
+import { makeCopier } from "./copy.js";
 import { followFigures } from "./figures.js";
 import { followPrices } from "./live.js";
 import { showSecret } from "./secret.js";
+import { followStart } from "./start.js";
 import { makeTabs } from "./tabs.js";
 import { watchThemeSwitch } from "./theme.js";
 
@@ -10,6 +12,8 @@ document.querySelectorAll("[data-tabs]").forEach(makeTabs);
 document.querySelectorAll("[data-secret]").forEach(showSecret);
 if (document.getElementById("prices")) followPrices();
 for (const box of ["limits", "billing"]) if (document.getElementById(box)) followFigures(box);
+if (document.getElementById("first-call")) followStart();
+document.querySelectorAll("[data-copy-from]").forEach(makeCopier);
 
 document.addEventListener("keydown", (event) => {
   const typing = event.target instanceof Element && event.target.closest("input, select, textarea, [contenteditable]");

@@ -3,22 +3,28 @@
 const STALE_AFTER = 60_000;
 const RETRY_AFTER = 5_000;
 
-// `address()` is asked at each connection; `handlers` take the data of an event by its name. Returns what connects anew.
+export const ENOUGH = Symbol("enough");
+
+// `address()` is asked at each connection; `handlers` take the data of an event by its name, and one that returns ENOUGH ends
+// the stream. Returns what connects anew.
 export function follow(address, handlers) {
   let source;
   let waiting;
   let heard = Date.now();
+  let over = false;
 
   const connect = () => {
     clearTimeout(waiting);
     source?.close();
-    if (document.hidden) return;
+    if (document.hidden || over) return;
     const opened = (source = new EventSource(address()));
     for (const [name, handle] of Object.entries(handlers)) {
       opened.addEventListener(name, (event) => {
         const data = JSON.parse(event.data);
         if (data.now) alive(data.now);
-        handle(data);
+        if (handle(data) !== ENOUGH) return;
+        over = true;
+        opened.close();
       });
     }
     opened.addEventListener("error", () => {
@@ -38,7 +44,7 @@ export function follow(address, handlers) {
   };
 
   document.addEventListener("visibilitychange", connect);
-  setInterval(() => document.body.classList.toggle("is-stale", Date.now() - heard > STALE_AFTER), 5_000);
+  setInterval(() => document.body.classList.toggle("is-stale", !over && Date.now() - heard > STALE_AFTER), 5_000);
   connect();
   return connect;
 }

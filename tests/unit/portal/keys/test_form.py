@@ -6,7 +6,7 @@ from puyun.catalog.model import Tier
 from puyun.identity.model import Organization
 from puyun.kit.clock import DAY, Instant, parse_instant
 from puyun.kit.money import NANO
-from puyun.portal.keyform import IPS_MAX, MODELS_MAX, Fault, Filled, expiry, last_day, parse, read, usual
+from puyun.portal.keys.form import IPS_MAX, MODELS_MAX, Fault, Filled, expiry, last_day, parse, read, usual
 
 NOW = parse_instant("2026-03-15T12:30:00Z")
 ORG = Organization(id=1, name="acme", tiers=(Tier.TEST, Tier.FLEX), created_at=NOW)

@@ -1,7 +1,7 @@
 import pytest
 
 from puyun.kit.clock import DAY, HOUR, Instant
-from puyun.portal.keylist import Ago, Query, ago, number_of, parse_query
+from puyun.portal.keys.listing import Ago, Query, ago, number_of, parse_query
 from puyun.storage.keys.listing import Wanted
 
 NOON = Instant(100 * DAY + 12 * HOUR)
