@@ -130,9 +130,7 @@ class Stage:
 
     @contextmanager
     def flood(self, name: str, rate: float) -> Iterator[None]:
-        """As many calls a second as the load generator can get rid of, up to `rate`; callers and mock upstream, on the same core,
-        come before it: else they stall, and their calls come in bursts.
-        """
+        """As many calls a second as the load generator can get rid of, up to `rate`."""
         if not name:
             yield
             return
@@ -150,9 +148,6 @@ class Stage:
             "1",
         ]
         load = [
-            "nice",
-            "-n",
-            "19",
             ROOT / "bench" / "build" / "load",
             "--port",
             str(self.port),
