@@ -5,7 +5,6 @@ import functools
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlencode
 
-import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from puyun.identity.access import Permission
-from puyun.kit.clock import DAY, SECOND, Instant, format_instant
+from puyun.kit.clock import DAY, Instant, format_instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import CALL_MAX, format_id, parse_request_id
 from puyun.kit.money import format_amount
@@ -29,7 +28,7 @@ from puyun.storage.reports.promised import load_promised
 from puyun.storage.reports.statements import list_closed
 from puyun.storage.reports.transactions import FIRST, Cursor, Moved, charged_days, moved_page, newest_act
 from puyun.storage.wallets import load_wallet
-from puyun.web.events.stream import Streams
+from puyun.web.events.stream import CHECK_EVERY, Streams, event
 from puyun.web.formats import Formats, decimals
 from puyun.web.site import Site, visitor_of
 
@@ -40,9 +39,6 @@ STREAMS_MAX = 100
 """Open streams of one process, each of which reads the database; whoever comes later asks again."""
 
 EVERY_SECONDS = 2.0
-
-CHECK_EVERY = 15 * SECOND
-"""How often a stream looks whether its reader may still read it."""
 
 BUDGETS_MAX = 50
 """Budgets shown, the organization's own first."""
@@ -113,14 +109,14 @@ class BillingPage:
                     member, checked = await run_in_threadpool(self._member, request), now
                 seen = await run_in_threadpool(self._look, member.organization.id)
             except OperationalError:
-                yield _event("away", {})
+                yield event("away", {})
             except PuyunError:
-                yield _event("gone", {})
+                yield event("gone", {})
                 return
             else:
                 known, told = told, figures(seen, formats)
                 changed = {name: each for name, each in told.items() if known.get(name) != each}
-                yield _event("billing", {"now": format_instant(now), "shape": shape(seen), "figures": changed})
+                yield event("billing", {"now": format_instant(now), "shape": shape(seen), "figures": changed})
             await asyncio.sleep(EVERY_SECONDS)
 
     def _member(self, request: Request) -> Member:
@@ -188,7 +184,3 @@ def _address(member: Member, path: str = PATH, **changes: str) -> str:
     parts = {"org": member.org_id if member.others else ""} | changes
     shown = urlencode({name: value for name, value in parts.items() if value})
     return f"{path}?{shown}" if shown else path
-
-
-def _event(name: str, data: dict[str, object]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(data))

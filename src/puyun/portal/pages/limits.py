@@ -14,7 +14,7 @@ from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.rows import Asker, Catalogue, ModelRow, offered, rows
 from puyun.identity.access import Permission
 from puyun.identity.model import ApiKey
-from puyun.kit.clock import SECOND, format_instant, parse_instant
+from puyun.kit.clock import format_instant, parse_instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.portal.limitlist import (
@@ -34,16 +34,13 @@ from puyun.portal.limitlist import (
 from puyun.portal.member import Member, member_of
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_keys
-from puyun.web.events.stream import Streams
+from puyun.web.events.stream import CHECK_EVERY, Streams, event
 from puyun.web.site import Site
 
 STREAMS_MAX = 200
 """Open streams of one process; whoever comes later asks again."""
 
 EVERY_SECONDS = 2.0
-
-CHECK_EVERY = 15 * SECOND
-"""How often a stream looks whether its reader may still read it."""
 
 KEYS_MAX = 200
 """Keys to choose from, the newest; any other one can be named in the address."""
@@ -105,15 +102,15 @@ class LimitsPage:
                 except OperationalError:
                     checked = now  # the database is away, which says nothing about the reader
                 except PuyunError:
-                    yield _event("gone", {})
+                    yield event("gone", {})
                     return
             seen = (await self._shown(view)).rows
             if seen is None:
-                yield _event("away", {})
+                yield event("away", {})
             else:
                 known, told = told, figures(seen)
                 changed = {name: each for name, each in told.items() if known.get(name) != each}
-                yield _event("limits", {"now": format_instant(now), "shape": shape(seen), "figures": changed})
+                yield event("limits", {"now": format_instant(now), "shape": shape(seen), "figures": changed})
             await asyncio.sleep(EVERY_SECONDS)
 
     def _view(self, request: Request) -> View:
@@ -163,7 +160,3 @@ class LimitsPage:
             "instant": parse_instant,
         }
         return self._site.render(request, "limits.html", context)
-
-
-def _event(name: str, data: dict[str, object]) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(data))

@@ -15,7 +15,7 @@ from puyun.catalog.model import Tier
 from puyun.identity.access import Permission
 from puyun.identity.keys import mint
 from puyun.identity.model import ApiKey, KeySpec
-from puyun.kit.clock import MINUTE, SECOND, format_instant
+from puyun.kit.clock import MINUTE, format_instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.portal.board import PriceBoard
@@ -27,7 +27,7 @@ from puyun.storage.signup.calls import first_call
 from puyun.storage.wallets import WalletRow, load_wallet
 from puyun.system.entropy import key_entropy
 from puyun.web import csrf
-from puyun.web.events.stream import Streams
+from puyun.web.events.stream import CHECK_EVERY, Streams, event
 from puyun.web.forms import read_form
 from puyun.web.session import session_secret
 from puyun.web.site import Site
@@ -39,9 +39,6 @@ STREAMS_MAX = 200
 """Open streams of one process; whoever comes later asks again."""
 
 EVERY_SECONDS = 1.0
-
-CHECK_EVERY = 15 * SECOND
-"""How often a stream looks whether its reader may still read it, and what is sold."""
 
 LONGEST = 10 * MINUTE
 """A stream ends after so long; a page that is still open asks again."""
@@ -111,10 +108,10 @@ class StartPage:
             except OperationalError:
                 known = None  # the database is away, which says nothing about the reader
             except PuyunError:
-                yield _event("gone", {})
+                yield event("gone", {})
                 return
             if known is not None:
-                yield _event("start", {"now": format_instant(now), "shape": known.shape, "done": known.done})
+                yield event("start", {"now": format_instant(now), "shape": known.shape, "done": known.done})
                 if known.done:
                     return
             await asyncio.sleep(EVERY_SECONDS)
@@ -187,7 +184,3 @@ class StartPage:
 
 def _usual(member: Member) -> Tier:
     return next(tier for tier in PREFERRED if tier in member.organization.tiers)
-
-
-def _event(name: str, data: dict[str, object]) -> bytes:
-    return f"event: {name}\ndata: {msgspec.json.encode(data).decode()}\n\n".encode()

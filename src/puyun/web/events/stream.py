@@ -2,10 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable
 
+import msgspec
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from puyun.kit.clock import SECOND
 from puyun.kit.errors import PuyunError
+
+CHECK_EVERY = 15 * SECOND
+"""How often a stream looks whether its reader may still read it."""
+
+
+def event(name: str, data: dict[str, object]) -> bytes:
+    """One event with `data` as JSON."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(data))
 
 
 class Streams:
