@@ -5,6 +5,7 @@ import msgspec
 from puyun.catalog.model import Tier
 
 DEFAULT_PRIORITY = 5
+"""Of a call whose sender names none. Lower numbers go first."""
 
 
 class Claim(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):

@@ -28,6 +28,7 @@ from puyun.storage.snapshots import EMPTY, Snapshot
 from puyun.system import crash
 
 UNKNOWN = 401
+"""The status of an answer to somebody who is not known."""
 
 log = logging.getLogger("puyun.gateway")
 

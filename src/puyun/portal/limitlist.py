@@ -100,7 +100,7 @@ def figures(rows: Iterable[ModelRow]) -> dict[str, Figures]:
     found: dict[str, Figures] = {}
     for row in rows:
         wait = row.predicted_wait_ms
-        unknown = "–" if row.queued else "0 s"  # a queue that has only formed has no rate yet
+        unknown = "–" if row.queued else "0 s"  # while nobody can tell how long a seat is held
         found[row.model] = {
             "in_flight": count(row.in_flight),
             "queued": count(row.queued),

@@ -86,7 +86,7 @@ class KeptLimits(Limits):
         self._configuration: Configuration | None = None
         self._due = Instant(0)
         self._recalled: dict[int, Claim] = {}
-        """Calls that the arbiter before this one had let in: a worker claims them, or asks anew for those that waited."""
+        """Calls that the arbiter before this one had let in: a worker reclaims them, or asks anew for those that waited."""
         self._forget = Instant(0)
 
     def recall(self, state: State, now: Instant) -> None:

@@ -114,13 +114,6 @@ class Gather(msgspec.Struct, frozen=True, array_like=True, tag=37):
     """Reclaim what you have, and decide nothing any more."""
 
 
-class TheKnock(msgspec.Struct, frozen=True, array_like=True, tag=43):
-    """None: the address may go on."""
-
-    question: int
-    refused: Refused | None
-
-
 class Begun(msgspec.Struct, frozen=True, array_like=True, tag=38):
     ticket: int
     serial: int
@@ -128,7 +121,7 @@ class Begun(msgspec.Struct, frozen=True, array_like=True, tag=38):
 
 
 class Noted(msgspec.Struct, frozen=True, array_like=True, tag=42):
-    """What the worker claimed is counted, and outlives this arbiter."""
+    """What the worker reclaimed is counted, and outlives this arbiter."""
 
 
 class TheStanding(msgspec.Struct, frozen=True, array_like=True, tag=39):
@@ -139,6 +132,13 @@ class TheStanding(msgspec.Struct, frozen=True, array_like=True, tag=39):
 class TheLook(msgspec.Struct, frozen=True, array_like=True, tag=40):
     question: int
     seen: tuple[Seen, ...]
+
+
+class TheKnock(msgspec.Struct, frozen=True, array_like=True, tag=43):
+    """None: the address may go on."""
+
+    question: int
+    refused: Refused | None
 
 
 class ThePools(msgspec.Struct, frozen=True, array_like=True, tag=41):
