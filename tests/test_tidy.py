@@ -81,6 +81,7 @@ TASKS = {
     "src/puyun/gateway/front.py": "one task a call; the connection keeps it until it is done",
     "src/puyun/localmodel/supervisor.py": "the child's supervision, cancelled by stop",
     "src/puyun/mockupstream/server.py": "one task a call, kept until it is done",
+    "src/puyun/wiring/listener.py": "one task a newcomer, kept until it is inside",
     "src/puyun/wiring/gateway.py": "background jobs, cancelled when the server stops",
 }
 """Files that may start tasks: each keeps them and ends them."""

@@ -15,10 +15,10 @@ from puyun.system.clock import SteadyClock
 class Alone:
     """A `Place`."""
 
-    sockets: list[socket.socket] | None = None
     first = True
 
-    def __init__(self, demo: Demonstration) -> None:
+    def __init__(self, sockets: list[socket.socket], demo: Demonstration) -> None:
+        self.sockets = sockets
         self._demo = demo
 
     def started(self, port: int) -> None:

@@ -39,13 +39,14 @@ GRACE = 10.0
 class Crew:
     """The parent's side. Children are forked, so what is here they have too."""
 
-    def __init__(self, settings: Settings, clock: SystemClock, demo: Demonstration) -> None:
-        """Raises PuyunError `address_unusable`."""
+    def __init__(
+        self, settings: Settings, clock: SystemClock, demo: Demonstration, reserved: list[socket.socket]
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._demo = demo
         self.workers = settings.server.workers
-        self.reserved = _reserve(settings)
+        self.reserved = reserved
         self.board = board.create(self.workers)
         self.path = ""
         self._memory = memory.create()
@@ -159,12 +160,3 @@ def listen_to(link: Link, hear: Callable[[str], None]) -> None:
             hear(line)
 
     loop.add_reader(link, read)
-
-
-def _reserve(settings: Settings) -> list[socket.socket]:
-    server = settings.server
-    try:
-        return listening.reserve(server.host, server.port)
-    except OSError as error:
-        text = f"{server.host}:{server.port} cannot be listened on: {error.strerror or error}. Set server.host, server.port."
-        raise PuyunError("address_unusable", 500, text, blame=Blame.OPERATOR) from error

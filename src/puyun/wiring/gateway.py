@@ -14,6 +14,7 @@ from typing import Protocol
 import uvicorn
 import uvloop
 from sqlalchemy import Engine
+from typing_extensions import override
 
 from puyun.admin.app import admin_face
 from puyun.api.access import ApiDeps
@@ -43,6 +44,7 @@ from puyun.storage.ledger.writer import LedgerWriter
 from puyun.storage.money.refunds import refund_unrecorded
 from puyun.storage.reports.signatures import Signer
 from puyun.system import crash
+from puyun.wiring.listener import Listener
 
 LOOPBACK = ("127.0.0.1", "::1")
 """A proxy on this machine is believed without being named: nobody else comes from there."""
@@ -64,8 +66,8 @@ class Place(Protocol):
     """Whether it does what is done once, however many there are."""
 
     @property
-    def sockets(self) -> list[socket.socket] | None:
-        """What it listens on; None: on the address of the settings."""
+    def sockets(self) -> list[socket.socket]:
+        """What it is to listen on: bound, not yet listening."""
         ...
 
     def arbiter(self) -> Local | Client:
@@ -100,12 +102,19 @@ class _Server(uvicorn.Server):
         self._told = started
         self._stopped = stopped
 
+    @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        """`sockets` are bound; they listen from now on."""
+        await super().startup([])
         if self._stopped():
             self.should_exit = True
-        elif self.started:
-            self._told(self.servers[0].sockets[0].getsockname()[1])
+        elif sockets:
+            self.servers = [Listener(place, self._protocol) for place in sockets]  # pyright: ignore[reportAttributeAccessIssue] - they have what uvicorn asks of a server
+            self._told(sockets[0].getsockname()[1])
+
+    def _protocol(self) -> asyncio.Protocol:
+        made = self.config.http_protocol_class
+        return made(config=self.config, server_state=self.server_state, app_state={})  # pyright: ignore[reportCallIssue] - it is Front's partial
 
 
 class Gateway:
@@ -241,8 +250,6 @@ class Gateway:
         )
         config = uvicorn.Config(
             create_api(deps, pages),
-            host=settings.server.host,
-            port=settings.server.port,
             http=functools.partial(Front, plane=plane),  # pyright: ignore[reportArgumentType] - called like the class
             loop="none",
             ws="none",
