@@ -29,6 +29,7 @@ from puyun.portal.pages.signup import SignUp
 from puyun.portal.pages.start import StartPage
 from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
+from puyun.portal.playground.page import Playground
 from puyun.storage.reports.signatures import Signer
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
@@ -76,6 +77,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *UsagePage(site, board).routes(),
         *KeysPage(site).routes(),
         *KeyChanges(site, deps.catalogue).routes(),
+        *Playground(site, deps.catalogue).routes(),
         *LimitsPage(site, deps.catalogue, deps.arbiter, deps.stopping).routes(),
         *CallLog(site, board).routes(),
         *ReceiptPage(site, deps.signer).routes(),

@@ -35,7 +35,7 @@ class Listener:
         self._place = place
         self._protocol = protocol
         self._loop = asyncio.get_running_loop()
-        self._entering: set[asyncio.Task[None]] = set()
+        self.entering: set[asyncio.Task[None]] = set()
         self._closed = False
         place.setblocking(False)
         place.listen(BACKLOG)
@@ -45,6 +45,10 @@ class Listener:
         """Take nobody in any more; those who are inside stay."""
         self._closed = True
         self._loop.remove_reader(self._place)
+
+    async def wait_closed(self) -> None:
+        """Those who were let in before `close` are inside."""
+        await asyncio.gather(*self.entering)
 
     def _take_in(self) -> None:
         for _ in range(TURN_MAX):
@@ -59,8 +63,8 @@ class Listener:
                 continue  # that one left while it waited
             newcomer.setblocking(False)
             task = self._loop.create_task(self._enter(newcomer))
-            self._entering.add(task)
-            task.add_done_callback(self._entering.discard)
+            self.entering.add(task)
+            task.add_done_callback(self.entering.discard)
 
     async def _enter(self, newcomer: socket.socket) -> None:
         with suppress(OSError):  # it left meanwhile

@@ -52,6 +52,7 @@ def on_the_servers_loop(walk: Callable[[Hall], Awaitable[None]]) -> None:
             hall = Hall(stack)
             await walk(hall)
             hall.listener.close()
+            await hall.listener.wait_closed()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run())
@@ -118,5 +119,17 @@ def test_nobody_comes_in_once_it_is_closed() -> None:
         hall.call(1)
         await hall.turns(6)
         assert hall.came == []
+
+    on_the_servers_loop(walk)
+
+
+def test_whoever_was_let_in_before_it_closed_is_inside_once_it_has() -> None:
+    async def walk(hall: Hall) -> None:
+        hall.call(3)
+        while not hall.listener.entering:
+            await hall.turns(1)
+        hall.listener.close()
+        await hall.listener.wait_closed()
+        assert len(hall.came) == 3
 
     on_the_servers_loop(walk)

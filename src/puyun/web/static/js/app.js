@@ -2,6 +2,7 @@
 import { makeCopier } from "./copy.js";
 import { followFigures } from "./figures.js";
 import { followPrices } from "./live.js";
+import { play } from "./playground.js";
 import { showSecret } from "./secret.js";
 import { followStart } from "./start.js";
 import { makeTabs } from "./tabs.js";
@@ -13,6 +14,7 @@ document.querySelectorAll("[data-secret]").forEach(showSecret);
 if (document.getElementById("prices")) followPrices();
 for (const box of ["limits", "billing"]) if (document.getElementById(box)) followFigures(box);
 if (document.getElementById("first-call")) followStart();
+if (document.getElementById("playground")) play();
 document.querySelectorAll("[data-copy-from]").forEach(makeCopier);
 
 document.addEventListener("keydown", (event) => {
