@@ -30,6 +30,8 @@ from puyun.portal.pages.start import StartPage
 from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
 from puyun.portal.playground.page import Playground
+from puyun.portal.settings.data import DataPage
+from puyun.portal.settings.profile import ProfilePage
 from puyun.storage.reports.signatures import Signer
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
@@ -82,5 +84,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *CallLog(site, board).routes(),
         *ReceiptPage(site, deps.signer).routes(),
         *StatementPages(site).routes(),
+        *ProfilePage(site).routes(),
+        *DataPage(site, hashing).routes(),
         *BillingPage(site, deps.stopping).routes(),
     ]

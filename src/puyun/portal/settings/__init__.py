@@ -1,0 +1,1 @@
+"""The pages under Settings: what a person may change of themselves."""

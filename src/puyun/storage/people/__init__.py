@@ -1,0 +1,1 @@
+"""People: what is kept of one, and how one goes."""

@@ -1,0 +1,53 @@
+"""All that is kept of one person, as one document. Of secrets only that they exist."""
+
+from sqlalchemy import Connection, select
+
+from puyun.identity.model import User
+from puyun.kit.clock import format_instant
+from puyun.kit.ids import format_id
+from puyun.storage import schema
+from puyun.storage.identity import list_memberships, read_keys
+
+KEYS_MAX = 10_000
+"""Keys in a copy, the newest."""
+
+
+def copy_of(connection: Connection, user: User) -> dict[str, object]:
+    """Plain values, ready to be written as JSON; moments are ISO 8601."""
+    session = schema.session
+    sessions = connection.execute(select(session).where(session.c.user == user.id).order_by(session.c.created_at))
+    keys = read_keys(connection, schema.api_key.c.member == user.id, newest=KEYS_MAX)
+    return {
+        "user": {
+            "id": format_id("user", user.id),
+            "email": user.email,
+            "operator": user.operator,
+            "created": format_instant(user.created_at),
+        },
+        "organizations": [
+            {"id": format_id("org", organization.id), "name": organization.name, "role": role}
+            for organization, role in list_memberships(connection, user.id)
+        ],
+        "keys": [
+            {
+                "id": format_id("key", key.id),
+                "organization": format_id("org", key.org),
+                "prefix": key.prefix,
+                "name": key.name,
+                "tier": key.tier,
+                "created": format_instant(key.created_at),
+                "expires": format_instant(key.expires_at) if key.expires_at is not None else None,
+                "revoked": format_instant(key.revoked_at) if key.revoked_at is not None else None,
+            }
+            for key in keys
+        ],
+        "sessions": [
+            {
+                "device": row.agent,
+                "created": format_instant(row.created_at),
+                "seen": format_instant(row.seen_at),
+                "expires": format_instant(row.expires_at),
+            }
+            for row in sessions
+        ],
+    }
