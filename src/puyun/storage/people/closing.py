@@ -7,7 +7,6 @@ from puyun.identity.model import Organization, OrganizationStatus, Role
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.storage import schema
-from puyun.storage.engine import bump
 from puyun.storage.identity import list_memberships, read_keys, revoke_key, set_organization
 from puyun.storage.wallets import load_wallet
 
@@ -50,9 +49,9 @@ def obstacles(connection: Connection, user: int) -> list[Obstacle]:
 
 def close_user(connection: Connection, user: int, now: Instant) -> None:
     """Ends the user's keys, sessions and memberships, and forgets the address and the password. An organization that
-    nobody is left in is suspended, its keys revoked. Raises NotYetError, and changes nothing then.
+    nobody is left in is suspended, its keys revoked. Under the write lock, so that of two owners who go at once one stays.
+    Raises NotYetError, and changes nothing then.
     """
-    bump(connection, "identity")  # two owners who go at once take turns here
     if kept := obstacles(connection, user):
         raise NotYetError(kept)
     for organization, _ in list_memberships(connection, user):
