@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test check soak bench bench-peers lock clean
+.PHONY: setup run test check soak bench bench-peers screenshots lock clean
 
 setup:             ## the environment alone, in .venv
 	@scripts/setup
@@ -29,6 +29,10 @@ bench: setup       ## direct, nginx and puyun side by side in one run
 
 bench-peers: setup ## install LiteLLM proxy and Portkey in environments of their own, for `make bench`
 	@scripts/bench-peers
+
+screenshots: setup ## every page, both themes, both languages, phone and desk, into .cache/screenshots
+	@scripts/setup dev
+	@scripts/screenshots
 
 lock: setup        ## renew requirements/*.txt from requirements/*.in
 	@scripts/setup dev

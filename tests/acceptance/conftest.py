@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
+from stage.browser import Chromium
 from stage.site import Site
 from stage.upstream import MockUpstream
 
@@ -24,3 +26,16 @@ def site(_founded: Site, tmp_path: Path, request: pytest.FixtureRequest) -> Iter
     site = _founded.copy(tmp_path, request.node.name)
     yield site
     print(site.stop()[-20_000:])
+
+
+@pytest.fixture(scope="session")
+def _chromium() -> Iterator[Chromium]:
+    with Chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def browser(_chromium: Chromium) -> Iterator[Browser]:
+    """A real one, the same for every test of a process: a test's windows have contexts of their own."""
+    with _chromium.lent() as browser:
+        yield browser

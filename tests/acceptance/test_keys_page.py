@@ -1,56 +1,20 @@
 """The Keys page in a real browser: what is made there calls at once, and what is revoked there calls no more."""
 
-from contextlib import contextmanager
-
 import openai
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from stage.pages import CHAT, FLAGS, PASSWORD, Site
+from playwright.sync_api import expect
+from stage.browser import LOCALES, too_wide, window
+from stage.pages import CHAT, Site
 from stage.platform import Platform
-from stage.waiting import PATIENCE, until
+from stage.waiting import until
 
-from puyun.identity.model import Membership, Role
-from puyun.storage.engine import writing
-from puyun.storage.identity import create_user, set_membership
-from puyun.system.clock import SystemClock
-from puyun.system.passwords import hash_password
+from puyun.identity.model import Role
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 EMAIL = "ada@example.com"
 PAGE = "/portal/keys"
-REFUSED_FORM = "422 (Unprocessable Entity)"
-"""What Chromium says of a form that comes back for a change; the page is as it should be."""
-expect.set_options(timeout=PATIENCE * 1000)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def window(browser, address, email, **options):
-    """The page of somebody who has just signed in; an error in it, or a request to anybody else, is a failure."""
-    faults = []
-    context = browser.new_context(base_url=address, **{"locale": "en-US", **options})
-    context.set_default_timeout(PATIENCE * 1000)
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = context.new_page()
-    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: request.url.startswith(address) or faults.append(request.url))
-    page.goto(PAGE)
-    page.locator("[name=email]").fill(email)
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("main button").click()
-    page.wait_for_url(f"**{PAGE}*")
-    yield page
-    context.close()
-    assert [fault for fault in faults if REFUSED_FORM not in fault] == []
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
 
 
 def copied(page):
@@ -67,10 +31,7 @@ def row(page, secret):
 
 def test_a_key_is_made_calls_is_rotated_and_revoked(platform: Platform, browser):
     account = platform.account()
-    email = f"keys-{account.number}@example.com"
-    with writing(platform.engine) as connection:
-        user = create_user(connection, email, hash_password(PASSWORD), now=SystemClock().now())
-        set_membership(connection, Membership(org=account.number, user=user.id, role=Role.ADMIN))
+    email = platform.person(account, Role.ADMIN)
 
     def calls(secret):
         with platform.client(secret) as client:
@@ -80,7 +41,7 @@ def test_a_key_is_made_calls_is_rotated_and_revoked(platform: Platform, browser)
                 return False
         return True
 
-    with window(browser, platform.base_url, email) as page:
+    with window(browser, platform.base_url, PAGE, email=email, permissions=CLIPBOARD) as page:
         page.get_by_role("link", name="Create a key").click()
         page.get_by_label("Name").fill("night shift")
         page.get_by_label("Only chosen ones").check()
@@ -132,7 +93,7 @@ def address(site):
 
 
 def test_everything_works_without_scripts(address, browser):
-    with window(browser, address, EMAIL, java_script_enabled=False) as page:
+    with window(browser, address, PAGE, email=EMAIL, java_script_enabled=False) as page:
         page.get_by_role("link", name="Create the first key").click()
         page.get_by_label("Only chosen ones").check()
         page.get_by_label("Budget").fill("free")
@@ -156,7 +117,7 @@ def test_everything_works_without_scripts(address, browser):
 
 
 def test_a_key_is_made_by_keyboard(address, browser):
-    with window(browser, address, EMAIL) as page:
+    with window(browser, address, PAGE, email=EMAIL) as page:
         page.get_by_role("link", name="Create the first key").press("Enter")
         expect(page.get_by_label("Name")).to_be_focused()
         page.keyboard.type("typed")
@@ -171,22 +132,14 @@ def test_a_key_is_made_by_keyboard(address, browser):
         expect(page.locator("#keys")).to_contain_text("No key fits this search.")
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
-@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
-def test_no_page_is_wider_than_its_window(site, address, browser, width, locale):
+@pytest.mark.parametrize("locale", LOCALES)
+def test_no_page_is_wider_than_its_window(site, address, browser, locale):
     organization = site.organization("An organization with a rather long name")
     site.person("eve@example.com", organization)
     site.key(organization, "a key whose name goes on, with anunbreakablewordofconsiderablelengthinit")
-
-    def fits():
-        return page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
-
-    with window(browser, address, "eve@example.com", viewport={"width": width, "height": 800}, locale=locale) as page:
-        assert fits()
-        for path in ("new", "key_1/rotate", "key_1/revoke"):
-            page.goto(f"{PAGE}/{path}")
-            assert fits(), path
-        page.goto(f"{PAGE}/new")
+    paths = [PAGE, *(f"{PAGE}/{path}" for path in ("key_1/rotate", "key_1/revoke", "new"))]
+    with window(browser, address, PAGE, email="eve@example.com", locale=locale) as page:
+        assert too_wide(page, *paths) == []
         page.locator("form.key-form .primary").click()
         expect(page.locator("#secret")).to_be_visible()
-        assert fits()
+        assert too_wide(page) == []

@@ -1,53 +1,19 @@
 """The Limits page in a real browser: what a call uses shows by itself, and is what the API says."""
 
-from contextlib import contextmanager
-
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from stage.pages import CHAT, FLAGS, PASSWORD, Site
+from playwright.sync_api import expect
+from stage.browser import LOCALES, too_wide, window
+from stage.pages import CHAT, Site
 from stage.platform import Platform
-from stage.waiting import PATIENCE, until
+from stage.waiting import until
 
-from puyun.identity.model import Membership, Role
+from puyun.identity.model import Role
 from puyun.limits.rule import Metric, Rule, Scope
-from puyun.storage.engine import writing
-from puyun.storage.identity import create_user, set_membership
-from puyun.system.clock import SystemClock
-from puyun.system.passwords import hash_password
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 EMAIL = "ada@example.com"
 PAGE = "/portal/limits"
-expect.set_options(timeout=PATIENCE * 1000)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def window(browser, address, email, path=PAGE, **options):
-    """A page of somebody who has just signed in; an error in it, or a request to anybody else, is a failure."""
-    faults = []
-    context = browser.new_context(base_url=address, **{"locale": "en-US", **options})
-    context.set_default_timeout(PATIENCE * 1000)
-    page = context.new_page()
-    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: request.url.startswith(address) or faults.append(request.url))
-    page.goto(path)
-    page.locator("[name=email]").fill(email)
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("main button").click()
-    page.wait_for_url(f"**{PAGE}*")
-    yield page
-    context.close()
-    assert faults == []
 
 
 def line(page, name):
@@ -67,10 +33,7 @@ def shown(page, name):
 
 def test_what_a_call_uses_shows_without_a_reload_and_is_what_the_api_says(platform: Platform, browser):
     account = platform.account()
-    email = f"{account.number}@example.com"
-    with writing(platform.engine) as connection:
-        user = create_user(connection, email, hash_password(PASSWORD), now=SystemClock().now())
-        set_membership(connection, Membership(org=account.number, user=user.id, role=Role.VIEWER))
+    email = platform.person(account, Role.VIEWER)
     platform.cli("limits", "set", account.organization.name, "--rpd", "1000", "--why", "a trial")
 
     def row():
@@ -79,7 +42,7 @@ def test_what_a_call_uses_shows_without_a_reload_and_is_what_the_api_says(platfo
 
     until(row, "the limit to be known")
     name = "mock rpd organization"
-    with window(browser, platform.base_url, email, f"{PAGE}?tier=flex&q=mock") as page:
+    with window(browser, platform.base_url, f"{PAGE}?tier=flex&q=mock", email=email) as page:
         page.wait_for_selector("body.is-live")
         page.evaluate("window.before = true")
         assert shown(page, name) == {"used": "0", "remaining": "1,000", "reset": "0 s", "gauge": [0, 1000]}
@@ -117,7 +80,7 @@ def address(site):
 
 def test_figures_stay_while_nobody_can_tell_and_move_again_afterwards(site, address, browser):
     name = f"{CHAT.name} in_flight default"
-    with window(browser, address, EMAIL) as page:
+    with window(browser, address, PAGE, email=EMAIL) as page:
         page.wait_for_selector("body.is-live")
         org = site.arbiter.looks[-1].org
         site.arbiter.away = True
@@ -128,7 +91,7 @@ def test_figures_stay_while_nobody_can_tell_and_move_again_afterwards(site, addr
         expect(figure(page, name, "used")).to_have_text("1")
         expect(page.locator("#away")).to_be_hidden()
     site.arbiter.away = True
-    with window(browser, address, EMAIL) as page:
+    with window(browser, address, PAGE, email=EMAIL) as page:
         expect(page.locator("#away")).to_be_visible()
         site.arbiter.away = False
         expect(figure(page, name, "used")).to_have_text("1")
@@ -136,7 +99,7 @@ def test_figures_stay_while_nobody_can_tell_and_move_again_afterwards(site, addr
 
 
 def test_another_tier_and_a_search_are_followed_too(site, address, browser):
-    with window(browser, address, EMAIL) as page:
+    with window(browser, address, PAGE, email=EMAIL) as page:
         page.wait_for_selector("body.is-live")
         page.get_by_label("Search models").fill("gpt")
         page.wait_for_url("**q=gpt*")
@@ -151,14 +114,14 @@ def test_another_tier_and_a_search_are_followed_too(site, address, browser):
 
 
 def test_it_reads_fully_without_scripts_and_by_keyboard(site, address, browser):
-    with window(browser, address, EMAIL, java_script_enabled=False) as page:
+    with window(browser, address, PAGE, email=EMAIL, java_script_enabled=False) as page:
         assert shown(page, f"{CHAT.name} rpm default")["used"] == "0"
         page.get_by_label("Search models").fill("gpt")
         page.get_by_role("radio", name="Test").check()
         page.get_by_role("button", name="Show").click()
         page.wait_for_url("**tier=test&q=gpt*")
         assert page.locator("tbody[data-model]").count() == 1
-    with window(browser, address, EMAIL) as page:
+    with window(browser, address, PAGE, email=EMAIL) as page:
         page.keyboard.press("/")
         page.keyboard.type("gpt")
         page.wait_for_url("**q=gpt*")
@@ -167,14 +130,13 @@ def test_it_reads_fully_without_scripts_and_by_keyboard(site, address, browser):
         page.wait_for_url("**tier=enterprise*")
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
-@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
-def test_it_is_not_wider_than_its_window(site, address, browser, width, locale):
+@pytest.mark.parametrize("locale", LOCALES)
+def test_it_is_not_wider_than_its_window(site, address, browser, locale):
     organization = site.organization("An organization with a rather long name")
     site.person("eve@example.com", organization)
     site.key(organization, "a key with a name of some length")
     why = "an agreement that was written down at length, with anunbreakablewordofconsiderablelengthinit"
     whose = {"org": organization.id, "scope": Scope.ORGANIZATION, "amount": 10**12, "why": why}
     site.arbiter.rule(*(Rule(metric=metric, id=number, **whose) for number, metric in enumerate(Metric, 1)))
-    with window(browser, address, "eve@example.com", viewport={"width": width, "height": 800}, locale=locale) as page:
-        assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    with window(browser, address, PAGE, email="eve@example.com", locale=locale) as page:
+        assert too_wide(page) == []

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from stage.pages import FLAGS, PASSWORD
+from playwright.sync_api import expect
+from stage.browser import LOCALES, too_wide, window
+from stage.pages import PASSWORD
 from stage.platform import Platform
 from stage.waiting import PATIENCE, until
 
@@ -35,32 +37,11 @@ def shop(tmp_path_factory):
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def visit(browser, shop):
-    """A page of a window of its own; what goes wrong in it unseen fails the test."""
-    opened, faults = [], []
-
-    def open_window(**options):
-        context = browser.new_context(base_url=shop.base_url, **{"locale": "en-US", **options})
-        context.set_default_timeout(PATIENCE * 1000)
-        opened.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: message.type == "error" and faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        return page
-
-    yield open_window
-    for context in opened:
-        context.close()
-    assert faults == []
+    """A window of its own; what goes wrong in it unseen fails the test."""
+    with ExitStack() as opened:
+        yield lambda path="/", **options: opened.enter_context(window(browser, shop.base_url, path, **options))
 
 
 def fill(page, name):
@@ -93,7 +74,6 @@ def run(shop: Platform, folder: Path, key: str, program: str) -> None:
 
 def test_from_the_home_page_to_a_billed_call_by_keyboard(shop, visit, tmp_path):
     page = visit()
-    page.goto("/")
     page.locator("main").get_by_role("link", name="Sign up").press("Enter")
     page.wait_for_url("**/signup")
     expect(page.locator("[name=email]")).to_be_focused()
@@ -151,20 +131,14 @@ def test_the_key_is_copied_and_a_reload_neither_shows_it_nor_makes_another(visit
     assert page.get_by_text("1 key is in use.").is_visible()
 
 
-@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
-@pytest.mark.parametrize("width", [360, 1280])
-def test_no_page_is_wider_than_its_window(visit, locale, width):
-    page = visit(locale=locale, viewport={"width": width, "height": 800}, color_scheme="dark")
-
-    def overflow():
-        return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-
-    page.goto("/signup")
-    assert overflow() <= 0
-    fill(page, f"a.rather.long.name.of.{locale}.{width}")
-    assert overflow() <= 0
+@pytest.mark.parametrize("locale", LOCALES)
+def test_no_page_is_wider_than_its_window(visit, locale):
+    page = visit("/signup", locale=locale, color_scheme="dark")
+    assert too_wide(page) == []
+    fill(page, f"a.rather.long.name.of.{locale}")
+    assert too_wide(page) == []
     make_key(page)
-    assert overflow() <= 0
+    assert too_wide(page) == []
     assert page.locator("html").get_attribute("lang") == {"en-US": "en", "zh-CN": "zh-Hans"}[locale]
 
 

@@ -2,10 +2,9 @@
 
 import msgspec
 import pytest
-from playwright.sync_api import sync_playwright
 from sqlalchemy import insert
-from stage.pages import CHAT, FLAGS, Site
-from stage.waiting import PATIENCE
+from stage.browser import LOCALES, too_wide, window
+from stage.pages import CHAT, Site
 from till import record
 
 from puyun.catalog.model import Tier
@@ -19,15 +18,8 @@ from puyun.system.clock import SystemClock
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
+PAGE = "/status"
 WAIT = '[data-model="gpt-4o"][data-tier="test"] [data-figure="p50"]'
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -38,26 +30,9 @@ def site(tmp_path):
 
 
 @pytest.fixture
-def visit(browser, site):
-    faults: list[str] = []
-    contexts = []
+def address(site):
     with site.serving() as address:
-
-        def open_window(path: str = "/status", **options):
-            context = browser.new_context(base_url=address, **{"locale": "en-US", **options})
-            context.set_default_timeout(PATIENCE * 1000)
-            contexts.append(context)
-            page = context.new_page()
-            page.on("console", lambda message: message.type == "error" and faults.append(message.text))
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            page.on("request", lambda request: request.url.startswith(address) or faults.append(request.url))
-            page.goto(path)
-            return page
-
-        yield open_window
-        for context in contexts:
-            context.close()
-    assert faults == []
+        yield address
 
 
 def called(site: Site, model: int, *, good: int = 0, bad: int = 0, **times: int) -> None:
@@ -69,40 +44,40 @@ def called(site: Site, model: int, *, good: int = 0, bad: int = 0, **times: int)
     add_all_up(site.engine)
 
 
-def test_an_open_page_follows(site, visit):
+def test_an_open_page_follows(site, address, browser):
     """By itself, without being loaded again, and without moving who reads it."""
-    page = visit(path="about:blank")
-    page.clock.install()
-    page.goto("/status")
-    assert page.locator(WAIT).inner_text() == "–"
-    page.evaluate("window.kept = true")
-    page.evaluate("window.scrollTo(0, 120)")
-    called(site, site.models()[CHAT.name], good=3, queue_ms=4000)
-    site.clock.advance(15 * SECOND)
-    page.clock.run_for(15_000)
-    page.locator(WAIT, has_text=" s").wait_for()
-    assert page.evaluate("window.kept")
-    assert page.evaluate("window.scrollY") == 120
-    called(site, 1, bad=1)
-    site.clock.advance(15 * SECOND)
-    page.clock.run_for(15_000)
-    page.get_by_role("heading", name="Days that were not wholly good").wait_for()
+    with window(browser, address, "about:blank") as page:
+        page.clock.install()
+        page.goto(PAGE)
+        assert page.locator(WAIT).inner_text() == "–"
+        page.evaluate("window.kept = true")
+        page.evaluate("window.scrollTo(0, 120)")
+        called(site, site.models()[CHAT.name], good=3, queue_ms=4000)
+        site.clock.advance(15 * SECOND)
+        page.clock.run_for(15_000)
+        page.locator(WAIT, has_text=" s").wait_for()
+        assert page.evaluate("window.kept")
+        assert page.evaluate("window.scrollY") == 120
+        called(site, 1, bad=1)
+        site.clock.advance(15 * SECOND)
+        page.clock.run_for(15_000)
+        page.get_by_role("heading", name="Days that were not wholly good").wait_for()
 
 
-@pytest.mark.parametrize(("width", "locale"), [(320, "en-US"), (390, "zh-CN"), (768, "en-US"), (1280, "zh-CN")])
-def test_it_fits(site, visit, width: int, locale: str):
+def test_it_fits(site, address, browser):
     called(site, site.models()[CHAT.name], good=2000, bad=3, queue_ms=119_000, ttft_ms=119_900)
-    page = visit(viewport={"width": width, "height": 800}, locale=locale)
-    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
-    assert page.locator(WAIT).is_visible()
+    for locale in LOCALES:
+        with window(browser, address, PAGE, locale=locale) as page:
+            assert too_wide(page, widths=(320, 390, 768, 1280)) == []
+            assert page.locator(WAIT).is_visible()
 
 
-def test_it_works_without_scripts_and_in_the_dark(site, visit):
+def test_it_works_without_scripts_and_in_the_dark(site, address, browser):
     called(site, site.models()[CHAT.name], good=99, bad=1, queue_ms=4000)
-    page = visit(java_script_enabled=False, color_scheme="dark")
-    assert page.locator(f'{WAIT.partition(" ")[0]} [data-figure="available"]').inner_text() == "99.00%"
-    page.get_by_text("1 day", exact=True).click()
-    assert page.get_by_text("99.00% good: 1 of 100 calls were bad").is_visible()
-    assert page.get_by_role("img", name="99.00% good calls in 90 days").is_visible()
-    page.get_by_role("contentinfo").get_by_role("link", name="Status").click()
-    assert page.url.endswith("/status")
+    with window(browser, address, PAGE, java_script_enabled=False, color_scheme="dark") as page:
+        assert page.locator(f'{WAIT.partition(" ")[0]} [data-figure="available"]').inner_text() == "99.00%"
+        page.get_by_text("1 day", exact=True).click()
+        assert page.get_by_text("99.00% good: 1 of 100 calls were bad").is_visible()
+        assert page.get_by_role("img", name="99.00% good calls in 90 days").is_visible()
+        page.get_by_role("contentinfo").get_by_role("link", name="Status").click()
+        assert page.url.endswith("/status")

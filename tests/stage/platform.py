@@ -20,17 +20,19 @@ from sqlalchemy import Engine
 
 from puyun.catalog.model import Tier
 from puyun.identity.keys import mint
-from puyun.identity.model import KeySpec, Organization
+from puyun.identity.model import KeySpec, Membership, Organization, Role
 from puyun.kit.clock import Instant
 from puyun.kit.money import parse_amount
 from puyun.storage.engine import Database, open_engine, reading, sqlite_path, writing
-from puyun.storage.identity import create_key, create_organization
+from puyun.storage.identity import create_key, create_organization, create_user, set_membership
 from puyun.storage.wallets import MoneyKind, WalletRow, load_wallet, top_up
 from puyun.system.entropy import key_entropy, organization_id
+from puyun.system.passwords import hash_password
 from stage.catalogue import catalogue
 from stage.child import Child
 from stage.dialogue import Dialogue
 from stage.limits import unlimited
+from stage.pages import PASSWORD
 from stage.upstream import SECRET, MockUpstream
 from stage.waiting import until
 
@@ -190,6 +192,14 @@ class Platform:
         if parse_amount(balance):
             self.top_up(account, parse_amount(balance))
         return account
+
+    def person(self, account: Account, role: Role = Role.OWNER) -> str:
+        """The e-mail address of somebody of it who may sign in, with PASSWORD."""
+        email = f"{role}-{time.time_ns()}@example.com"
+        with writing(self.engine) as connection:
+            user = create_user(connection, email, hash_password(PASSWORD), now=instant())
+            set_membership(connection, Membership(org=account.number, user=user.id, role=role))
+        return email
 
     def top_up(self, account: Account, nano: int, kind: MoneyKind = MoneyKind.PAID) -> None:
         ref = f"test-{time.time_ns()}"

@@ -1,7 +1,6 @@
 // The playground: the page speaks to the API itself, with a key that it asks for at the first call and keeps in memory.
 const TURNS_MAX = 100;
-const KEY_TRIES = 8; // a new key is known to every server within two seconds
-const KEY_PAUSE = 400;
+const KEY_PAUSE = 2_000; // by then a new key is known to every server
 
 export function play() {
   const root = document.getElementById("playground");
@@ -10,7 +9,7 @@ export function play() {
   const money = new Intl.NumberFormat(words.language, { style: "currency", currency: words.currency, minimumFractionDigits: 2, maximumFractionDigits: 9 });
   const count = new Intl.NumberFormat(words.language);
   const messages = [];
-  let key;
+  let key; // a promise of it, from when a message is begun
   let running;
   let began; // the last request, not the wait for a key
 
@@ -61,12 +60,20 @@ export function play() {
     if (usage) at("told").textContent = parts.textContent;
   };
 
-  const newKey = async (signal) => {
+  const newKey = async () => {
     const form = new URLSearchParams({ csrf: settings().csrf });
-    const answer = await fetch(words.key, { method: "POST", body: form, headers: { accept: "application/json" }, signal });
+    const answer = await fetch(words.key, { method: "POST", body: form, headers: { accept: "application/json" } });
     if (answer.redirected) return location.reload(); // the session has ended
     if (!answer.ok) throw new Error(await reason(answer));
-    key = (await answer.json()).key;
+    const made = (await answer.json()).key;
+    await new Promise((resolve) => setTimeout(resolve, KEY_PAUSE));
+    return made;
+  };
+
+  const theKey = () => {
+    key ??= newKey();
+    key.catch(() => (key = undefined)); // the next call asks again
+    return key;
   };
 
   const reason = async (answer) => {
@@ -79,24 +86,19 @@ export function play() {
     }
   };
 
-  // A key that is not known yet, or has ended, is refused with 401: wait for it once, then ask for another one once.
+  // A key that has ended is refused with 401: then another one is asked for, once.
   const call = async (body, signal) => {
-    let fresh = !key;
-    if (fresh) await newKey(signal);
-    for (let tried = 1; ; tried += 1) {
+    for (const last of [false, true]) {
+      const bearer = await theKey();
       began = performance.now();
       const answer = await fetch("/v1/chat/completions", {
         method: "POST",
-        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
         body: JSON.stringify({ ...body, stream: true, stream_options: { include_usage: true } }),
         signal,
       });
-      if (answer.status !== 401 || tried >= KEY_TRIES) return answer;
-      if (!fresh) {
-        await newKey(signal);
-        fresh = true;
-      }
-      await new Promise((resolve) => setTimeout(resolve, KEY_PAUSE));
+      if (answer.status !== 401 || last) return answer;
+      key = undefined;
     }
   };
 
@@ -183,5 +185,6 @@ export function play() {
   at("settings").addEventListener("submit", (event) => event.preventDefault());
   at("settings").addEventListener("input", showCode);
   at("message").addEventListener("input", showCode);
+  at("message").addEventListener("input", () => theKey().catch(() => {}), { once: true });
   showCode();
 }

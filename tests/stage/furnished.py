@@ -1,0 +1,135 @@
+"""A site as it looks after a month in use, and an organization on it that has nothing yet."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+from shop import Shop
+from sqlalchemy import insert, update
+from till import record
+
+from puyun.catalog.model import Tier
+from puyun.config import Signup
+from puyun.identity.keys import mint
+from puyun.identity.model import KeySpec
+from puyun.kit.clock import DAY, HOUR, MINUTE, Instant
+from puyun.kit.ids import format_id, request_id
+from puyun.kit.money import NANO
+from puyun.ledger.budget import Period, Subject
+from puyun.ledger.command import Act
+from puyun.ledger.hold import Status
+from puyun.limits.rule import Metric, Rule, Scope
+from puyun.metering.usage import NO_USAGE, Usage
+from puyun.storage import schema
+from puyun.storage.budgets.budgets import set_budget
+from puyun.storage.engine import open_engine, sqlite_path, writing
+from puyun.storage.identity import create_key, revoke_key
+from puyun.storage.ledger.inbox import post_of
+from puyun.storage.money.refunds import refund_call
+from puyun.storage.service import tables
+from puyun.storage.service.adding import add_all_up
+from puyun.storage.wallets import MoneyKind, top_up
+from puyun.system.entropy import key_entropy
+from stage.pages import CHAT, DEMO, Site
+
+OWNER, NEWCOMER = "ada@example.com", "new@example.com"
+OPEN = Signup(open=True, credit="1.00")
+
+DAYS = 24
+CALLS = (
+    (Usage(input=1_234_000, cached_input=310_000, output=56_700), Status.COMPLETED),
+    (Usage(input=18_400, output=2_100), Status.COMPLETED),
+    (Usage(input=990, output=12), Status.CANCELLED),
+    (NO_USAGE, Status.FAILED),
+)
+"""What is called, one after the other, day after day."""
+
+
+@dataclass
+class Furnished:
+    """`names` are what the addresses of stage/pagelist.py speak of; OWNER and NEWCOMER may sign in."""
+
+    site: Site
+    shop: Shop
+    names: dict[str, str] = field(default_factory=dict)
+
+    def address(self, path: str) -> str:
+        return path.format(**self.names)
+
+
+@contextmanager
+def furnished(folder: Path, migrated: Path | None = None) -> Iterator[Furnished]:
+    """In `folder`, which is empty. `migrated`: an empty database to begin with, to save time."""
+    path = sqlite_path(folder)
+    if migrated is None:
+        Site(folder).close()
+    else:
+        shutil.copy(migrated, path)
+    engine = open_engine(path)
+    shop = Shop(engine, path)
+    site = Site(folder, clock=shop.clock, signup=OPEN)
+    try:
+        place = Furnished(site, shop)
+        _month(place)
+        _people(place)
+        yield place
+    finally:
+        site.close()
+        shop.store.close()
+        engine.dispose()
+
+
+def _month(place: Furnished) -> None:
+    """Calls, payments and a refund, by the real store; then the models get names that read like some."""
+    shop = place.shop
+    call = 0
+    with writing(shop.engine) as connection:
+        shop.key = shop.api_key(connection, shop.org, seed=2)
+    for day in range(DAYS):
+        if day % 7 == 0:
+            with writing(shop.engine) as connection:
+                top_up(connection, 7, 20 * NANO, kind=MoneyKind.PAID, ref=f"wire {day}", now=shop.clock.now())
+        for number, (usage, status) in enumerate(CALLS[: 1 + day % len(CALLS)]):
+            sold = shop.sell(usage, status, model="mn"[number % 2])
+            call = sold if not number else call
+            shop.clock.advance(7 * MINUTE)
+        shop.later(24)
+    with writing(shop.engine) as connection:
+        refund_call(connection, 7, call, NANO // 10, act=Act("r", "ops", "a slow answer"), now=shop.clock.now())
+        for name, model in (("m", CHAT), ("n", DEMO)):
+            named = update(schema.model).where(schema.model.c.name == name)
+            connection.execute(named.values(name=model.name, vendor=model.vendor))
+    shop.hold(NANO // 10)
+    place.names |= {"request": request_id(7, call), "month": "2026-11"}
+
+
+def _people(place: Furnished) -> None:
+    site, shop, now = place.site, place.shop, place.shop.clock.now()
+    owner = site.person(OWNER, shop.org)
+    site.person(NEWCOMER, site.organization("Fresh"))
+    with writing(site.engine) as connection:
+        key = create_key(connection, shop.org, KeySpec(tier=Tier.FLEX, name="night shift"), mint(key_entropy()), now)
+        old = create_key(connection, shop.org, KeySpec(tier=Tier.TEST, name="trial"), mint(key_entropy()), now)
+        revoke_key(connection, old.id, now)
+        set_budget(connection, 7, Subject.ORGANIZATION, period=Period.MONTH, amount=200 * NANO, now=now)
+        set_budget(connection, 7, Subject.MEMBER, owner.id, period=Period.DAY, amount=NANO, hard=False, now=now)
+    place.names["key"] = format_id("key", key.id)
+    ours = {"org": 7, "scope": Scope.ORGANIZATION, "why": "as agreed in March"}
+    site.arbiter.rule(*(Rule(metric=metric, id=number, amount=900, **ours) for number, metric in enumerate(Metric, 1)))
+    site.arbiter.call(7, 1, tokens=60)
+    _tallies(site, now)
+
+
+def _tallies(site: Site, now: Instant) -> None:
+    """What the status page shows: three months, of them a day that was not good."""
+    made = msgspec.structs.replace(record(7, 1, 5, tier=Tier.FLEX), queue_ms=40, ttft_ms=310)
+    failed = msgspec.structs.replace(made, status=Status.FAILED, error="upstream_error")
+    with writing(site.engine) as connection:
+        for day in range(80):
+            content = post_of([made] * 20 + [failed] * (3 if day == 11 else 0), {})
+            at = now - day * DAY - HOUR // 2
+            connection.execute(insert(tables.tally_inbox), [{"at": at, "content": content}])
+    add_all_up(site.engine)

@@ -1,0 +1,90 @@
+"""Every page there is, once: what walks over all of them (accessibility, weight, pictures) takes them from here.
+
+A new page is one line in PAGES; a GET route that shows no page is one in OTHERS. A test compares both with the routes.
+"""
+
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute, Route
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A page: its route as the application has it, and an address of it on the furnished site.
+
+    `{key}`, `{request}` and `{month}` in an address are names that stage/furnished.py knows. `signed_in`: for members
+    alone; one that needs no such name is shown to an organization that has nothing too.
+    """
+
+    route: str
+    address: str = ""
+    signed_in: bool = False
+
+    @property
+    def path(self) -> str:
+        return self.address or self.route
+
+    @property
+    def name(self) -> str:
+        """For the name of a file."""
+        return self.path.strip("/").replace("{", "").replace("}", "").replace("/", "-") or "home"
+
+    @property
+    def bare(self) -> bool:
+        """Whether an organization that has nothing can see it too."""
+        return self.signed_in and "{" not in self.path
+
+
+PAGES = (
+    Listed("/"),
+    Listed("/models/{name:path}", "/models/gpt-4o"),
+    Listed("/status"),
+    Listed("/login"),
+    Listed("/signup"),
+    Listed("/portal/start", signed_in=True),
+    Listed("/portal/usage", signed_in=True),
+    Listed("/portal/keys", signed_in=True),
+    Listed("/portal/keys/new", signed_in=True),
+    Listed("/portal/keys/{key}/rotate", signed_in=True),
+    Listed("/portal/keys/{key}/revoke", signed_in=True),
+    Listed("/portal/playground", signed_in=True),
+    Listed("/portal/limits", signed_in=True),
+    Listed("/portal/receipts", signed_in=True),
+    Listed("/portal/receipts/{id}", "/portal/receipts/{request}", signed_in=True),
+    Listed("/portal/billing", signed_in=True),
+    Listed("/portal/billing/statements/{month}", signed_in=True),
+    Listed("/portal/settings", signed_in=True),
+    Listed("/portal/settings/data", signed_in=True),
+)
+
+OTHERS = {
+    "/api/prices": "JSON",
+    "/api/prices/stream": "a stream",
+    "/portal": "leads to a page",
+    "/portal/": "leads to a page",
+    "/portal/start/stream": "a stream",
+    "/portal/usage.csv": "a file",
+    "/portal/limits/stream": "a stream",
+    "/portal/receipts/{id}.json": "a file",
+    "/portal/billing/stream": "a stream",
+    "/portal/billing/statements/{month}.csv": "a file",
+    "/portal/billing/statements/{month}.json": "a file",
+    "/portal/settings/data/copy": "a file",
+    "/preferences": "leads back to a page",
+    "/static/{digest}/{name:path}": "files",
+    "/favicon.ico": "a file",
+}
+"""GET routes that show no page, and what they show."""
+
+
+def unlisted(routes: list[BaseRoute]) -> list[str]:
+    """The GET routes of an application that stand in neither list."""
+    known = {page.route for page in PAGES} | OTHERS.keys()
+    shown = [route.path for route in routes if isinstance(route, Route) and "GET" in (route.methods or ())]
+    return [path for path in shown if path not in known]
+
+
+def gone(routes: list[BaseRoute]) -> list[str]:
+    """What is in a list and is no GET route any more."""
+    shown = {route.path for route in routes if isinstance(route, Route) and "GET" in (route.methods or ())}
+    return sorted(({page.route for page in PAGES} | OTHERS.keys()) - shown)
