@@ -29,6 +29,8 @@ from puyun.portal.pages.signup import SignUp
 from puyun.portal.pages.start import StartPage
 from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
+from puyun.portal.shop.changefeed import ChangeFeed
+from puyun.portal.shop.compare import ComparePage
 from puyun.storage.reports.signatures import Signer
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
@@ -68,6 +70,8 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     return [
         *Home(site, board, levels, signup=deps.signup.open).routes(),
         *ModelPage(site, board).routes(),
+        *ComparePage(site, board).routes(),
+        *ChangeFeed(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
         *StatusPage(site, board, levels).routes(),
         *SignIn(site, hashing, signup=deps.signup.open).routes(),
