@@ -84,9 +84,11 @@ def hours_of_model(connection: Connection, name: str, first: int, last: int) -> 
         .group_by(hour, table.c.tier)
         .order_by(hour, table.c.tier)
     )
-    return [
-        Hour(number, TIER_NAME[tier], Level(counts, seen)) for number, tier, *counts, seen in connection.execute(query)
-    ]
+    return [_hour(row) for row in connection.execute(query)]
+
+
+def _hour(row: Row[*tuple[Any, ...]]) -> Hour:
+    return Hour(row[0], TIER_NAME[row[1]], Level(row[2:-1], row[-1]))
 
 
 def _levels(
