@@ -32,6 +32,8 @@ from puyun.portal.pages.usage import UsagePage
 from puyun.portal.playground.page import Playground
 from puyun.portal.settings.data import DataPage
 from puyun.portal.settings.profile import ProfilePage
+from puyun.portal.shop.changefeed import ChangeFeed
+from puyun.portal.shop.compare import ComparePage
 from puyun.storage.reports.signatures import Signer
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
@@ -71,6 +73,8 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     return [
         *Home(site, board, levels, signup=deps.signup.open).routes(),
         *ModelPage(site, board).routes(),
+        *ComparePage(site, board).routes(),
+        *ChangeFeed(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
         *StatusPage(site, board, levels).routes(),
         *SignIn(site, hashing, signup=deps.signup.open).routes(),

@@ -5,7 +5,7 @@ from stage.pages import CHAT, DEMO, EMBEDDING, HOSTILE, shop
 
 from puyun.catalog.model import Kind, Tier
 from puyun.kit.clock import Instant
-from puyun.portal.pricelist import Query, by_model, kinds, parse_query, select, vendors
+from puyun.portal.pricelist import Query, by_model, kinds, parse_query, select, special_meters, vendors
 from puyun.pricing.offers import list_offers
 
 
@@ -32,6 +32,14 @@ def names(entries):
         ({"vendor": "o&o"}, [HOSTILE]),
         ({"tier": "enterprise"}, [CHAT, DEMO]),
         ({"tier": "enterprise", "vendor": "openai"}, [CHAT]),
+        ({"context": "8000"}, [EMBEDDING, CHAT]),
+        ({"context": "8192"}, [EMBEDDING, CHAT]),
+        ({"context": "8193", "kind": "embedding"}, []),
+        ({"context": "-1"}, [HOSTILE, EMBEDDING, CHAT, DEMO]),
+        ({"context": "9" * 5000}, [HOSTILE, EMBEDDING, CHAT, DEMO]),
+        ({"meter": "cached_input"}, [CHAT]),
+        ({"meter": "audio"}, []),
+        ({"meter": "nonsense"}, [HOSTILE, EMBEDDING, CHAT, DEMO]),
         ({"sort": "input"}, [DEMO, EMBEDDING, HOSTILE, CHAT]),
         ({"sort": "input", "order": "desc"}, [CHAT, HOSTILE, EMBEDDING, DEMO]),
         ({"sort": "output", "order": "desc"}, [CHAT, DEMO, HOSTILE, EMBEDDING]),  # without a price: last either way
@@ -58,7 +66,12 @@ def test_all_tiers_of_a_model_stand_together(offers):
 
 @pytest.mark.parametrize(
     "parameters",
-    [{}, {"q": "a&b ü"}, {"kind": "chat", "vendor": "o&o", "tier": "test", "sort": "input", "order": "desc"}],
+    [
+        {},
+        {"q": "a&b ü"},
+        {"context": "8000", "meter": "cached_input"},
+        {"kind": "chat", "vendor": "o&o", "tier": "test", "sort": "input", "order": "desc"},
+    ],
 )
 def test_an_address_gives_its_query_back(parameters):
     query = parse_query(parameters)
@@ -75,6 +88,7 @@ def test_a_column_sorts_and_then_the_other_way_round():
 
 def test_the_choices_are_those_that_are_sold(offers):
     assert vendors(offers) == ["o&o", "openai", "puyun"]
+    assert special_meters(offers) == ["cached_input"]
     assert kinds(offers) == [Kind.CHAT, Kind.EMBEDDING, Kind.RERANK]
 
 

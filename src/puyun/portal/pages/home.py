@@ -15,7 +15,18 @@ from puyun.kit.money import format_price
 from puyun.metering.usage import Usage
 from puyun.portal.board import PriceBoard
 from puyun.portal.levels import LevelBoard
-from puyun.portal.pricelist import Entry, Query, by_model, kinds, parse_query, select, vendors
+from puyun.portal.pricelist import (
+    CONTEXTS,
+    Entry,
+    Query,
+    by_model,
+    kinds,
+    parse_query,
+    select,
+    special_meters,
+    vendors,
+)
+from puyun.portal.shop.compare import MODELS_MAX
 from puyun.pricing.offers import Offer, OfferList
 from puyun.pricing.pricebook import PriceBook
 from puyun.pricing.rate import Line, lines, rate
@@ -69,6 +80,9 @@ class Home:
             "models": len(by_model(offers.offers)),
             "kinds": kinds(offers.offers),
             "vendors": vendors(offers.offers),
+            "contexts": sorted({*CONTEXTS, *((query.context,) if query.context else ())}),
+            "special_meters": special_meters(offers.offers),
+            "most": MODELS_MAX,
             "tiers": TIERS,
             "waits": [each.times.wait_p50 for each in self._levels.current(offers).tiers],
             "changes": announced(offers),

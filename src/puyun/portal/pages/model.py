@@ -1,21 +1,29 @@
-"""One model: its prices at each tier, what was announced, how the prices changed, how to call it."""
+"""One model: its prices, what was announced, how they changed, what a use costs, how fast it is, how to call it."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from puyun.catalog.model import METERS
+from puyun.catalog.model import METERS, TIERS, Tier
 from puyun.portal.board import PriceBoard
+from puyun.portal.shop.changes import changes_of
+from puyun.portal.shop.compare import costs_of
+from puyun.portal.shop.cost import MONTH_DAYS, parse_plan
+from puyun.portal.shop.history import history_of
+from puyun.portal.shop.speed import SpeedBoard
+from puyun.pricing.offers import Offer
+from puyun.protocol.openai import ENDPOINTS
 from puyun.web.site import Site
 
-HISTORY_MAX = 100
+_PREFERRED = (Tier.FLEX, Tier.TEST, Tier.ENTERPRISE)
 
 
 class ModelPage:
     def __init__(self, site: Site, board: PriceBoard) -> None:
         self._site = site
         self._board = board
+        self._speed = SpeedBoard(site.engine, site.clock)
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/models/{name:path}", self.page)]
@@ -27,12 +35,25 @@ class ModelPage:
             raise HTTPException(404)
         offers = [offer for offer in self._board.current().offers if offer.model.name == model.name]
         used = frozenset[str]().union(*(offer.own for offer in offers))
-        rows = source.book.history(model.name)
-        history = [row for row in rows if row.effective_from <= now and row.revoked is None]
+        sold = [offer.tier for offer in offers if offer.prices]
+        form = parse_plan(request.query_params)
         context: dict[str, object] = {
             "model": model,
             "offers": offers,
             "meters": [meter for meter in METERS if meter in used],
-            "history": history[: -HISTORY_MAX - 1 : -1],
+            "changes": [offer for offer in offers if offer.next is not None],
+            "history": history_of(changes_of(source.book.history(model.name)), now),
+            "form": form,
+            "costs": costs_of(source.book, model, [tier for tier in TIERS if tier in sold], form.plan, now),
+            "days": MONTH_DAYS,
+            "speed": self._speed.of(model.name),
+            "first_tier": first_tier(offers),
+            "callable": any(endpoint.kind is model.kind for endpoint in ENDPOINTS),
         }
         return self._site.render(request, "model.html", context)
+
+
+def first_tier(offers: list[Offer]) -> Tier:
+    """The tier that examples name: one at which the model is sold, that for daily use if it may be."""
+    sold = {offer.tier for offer in offers if offer.prices}
+    return next((tier for tier in _PREFERRED if tier in sold), Tier.FLEX)

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
 
 from puyun.catalog.model import Tier
-from puyun.kit.clock import DAY, Instant
+from puyun.kit.clock import DAY, HOUR, Instant
 from puyun.service.level import Level, share
 from puyun.service.tally import COUNTS
 from puyun.service.verdict import BAD, INTERVAL
@@ -20,6 +20,14 @@ class ModelLevel(msgspec.Struct, frozen=True):
     """What a model's calls at one tier came to."""
 
     model: str
+    tier: Tier
+    level: Level
+
+
+class Hour(msgspec.Struct, frozen=True):
+    """What a model's calls of everybody came to in one hour (UTC) at one tier. `hour` is numbered since 1970."""
+
+    hour: int
     tier: Tier
     level: Level
 
@@ -59,6 +67,28 @@ def days_of_all(connection: Connection, first: Instant, last: Instant) -> list[D
     )
     rows = connection.execute(query.order_by(schema.model.c.name, table.c.tier, table.c.day))
     return [Day(name, TIER_NAME[tier], day, calls, good) for name, tier, day, calls, good in rows]
+
+
+def hours_of_model(connection: Connection, name: str, first: int, last: int) -> list[Hour]:
+    """Of everybody, the hours from `first` to `last` that had calls, by hour, then tier; none of an unknown model.
+
+    The intervals are named one by one, so that each is found by the key: between them lie those of all other models.
+    """
+    table, size = tables.tally_total, HOUR // INTERVAL
+    hour = (table.c.interval // size).label("hour")
+    sums = [func.sum(table.c[count]) for count in COUNTS]
+    wanted = select(schema.model.c.id).where(schema.model.c.name == name).scalar_subquery()
+    query = (
+        select(hour, table.c.tier, *sums, func.aggregate_strings(table.c.seen, ""))
+        .where(table.c.interval.in_(range(first * size, (last + 1) * size)), table.c.model == wanted)
+        .group_by(hour, table.c.tier)
+        .order_by(hour, table.c.tier)
+    )
+    return [_hour(row) for row in connection.execute(query)]
+
+
+def _hour(row: Row[*tuple[Any, ...]]) -> Hour:
+    return Hour(row[0], TIER_NAME[row[1]], Level(row[2:-1], row[-1]))
 
 
 def _levels(

@@ -1,5 +1,6 @@
 import re
 
+import msgspec
 import pytest
 from sqlalchemy import Engine, event, insert, text
 from till import NOON, record
@@ -15,7 +16,7 @@ from puyun.storage.ledger.codes import TIER_CODE
 from puyun.storage.ledger.inbox import post_of
 from puyun.storage.service import tables
 from puyun.storage.service.adding import add_all_up
-from puyun.storage.service.levels import days_of_all, levels_of, levels_of_all
+from puyun.storage.service.levels import days_of_all, hours_of_model, levels_of, levels_of_all
 
 
 @pytest.fixture
@@ -105,3 +106,21 @@ def test_no_look_reads_a_whole_table_of_tallies(engine: Engine) -> None:
                 r"SEARCH (tally\w*) USING PRIMARY KEY|(Index|Bitmap Heap) Scan \w* ?\w* ?(using|on) \w*tally", plan
             ), plan
             assert not re.search(r"SCAN tally|Seq Scan on tally", plan), plan
+
+
+@pytest.mark.usefixtures("models")
+def test_the_hours_of_a_model_are_everybody_s_by_tier_and_no_other_model_s(engine: Engine) -> None:
+    hour = NOON // HOUR
+    post(engine, record(7, 1, 5), record(8, 2, 5, tier="test"), at=NOON)
+    post(engine, record(7, 3, 5), record(7, 4, 5, Status.CRASHED), at=NOON + HOUR - 1)
+    post(engine, record(7, 5, 5), at=NOON + HOUR)
+    post(engine, record(7, 6, 5), at=NOON - 1)
+    post(engine, msgspec.structs.replace(record(7, 7, 5), model=2), at=NOON)
+    with reading(engine) as connection:
+        found = hours_of_model(connection, "m1", hour, hour + 1)
+        assert hours_of_model(connection, "nobody", hour, hour + 1) == []
+    assert [(each.hour, each.tier, each.level.calls, each.level.good) for each in found] == [
+        (hour, Tier.TEST, 1, 1),
+        (hour, Tier.FLEX, 3, 2),
+        (hour + 1, Tier.FLEX, 1, 1),
+    ]
