@@ -6,6 +6,7 @@ from io import BytesIO, StringIO
 from zipfile import ZipFile
 
 import pytest
+from sqlalchemy import insert
 from stage.pages import CHAT, DEMO, PASSWORD, Site
 from starlette.testclient import TestClient
 
@@ -14,7 +15,9 @@ from puyun.identity.model import Role
 from puyun.kit.clock import DAY, ManualClock, parse_instant
 from puyun.kit.ids import format_id
 from puyun.kit.money import NANO
+from puyun.service.verdict import BAD, INTERVAL
 from puyun.storage.engine import writing
+from puyun.storage.service.tables import tally
 from puyun.storage.wallets import MoneyKind, top_up
 
 NOW = parse_instant("2026-03-15T12:30:00Z")
@@ -308,3 +311,23 @@ def test_a_workbook_has_exact_amounts_and_no_formula(client, pages, engines):
     assert "<t>=cmd()|" in sheet
     assert "<t>0.123456789</t>" in sheet
     assert "<v>0.123456789</v>" in sheet
+
+
+def test_how_calls_went_is_shown_where_the_tallies_can_tell(client, pages, engines):
+    with writing(pages.engine) as connection:
+        rows = [
+            {"org": org, "interval": NOW // INTERVAL, "model": 1, "tier": 1, "calls": calls, BAD[0]: 1}
+            for org, calls in ((engines.id, 8), (engines.id + 1, 99))
+        ]
+        connection.execute(insert(tally), rows)
+    shown = client.get("/portal/usage?period=7d").text
+    section = re.search(r'<tr data-service="gpt-4o">.*?</tr>', shown, re.DOTALL)[0]
+    assert 'data-field="bad">1<' in section
+    assert "87.50%" in section
+    for query in (
+        "period=7d&model=other",
+        "period=7d&tier=enterprise",
+        "member=none",
+        "period=custom&from=2026-01-01&to=2026-03-15",
+    ):
+        assert "data-service" not in client.get(f"/portal/usage?{query}").text

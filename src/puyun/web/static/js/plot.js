@@ -14,6 +14,7 @@ const short = (value) => {
 };
 
 const NANO = 1e9;
+const YEAR = /^\d{4}-(?=\d\d-\d\d$)/;
 const axisText = { money: (value) => String(+(value / NANO).toPrecision(6)), count: short };
 
 function read(table) {
@@ -54,7 +55,7 @@ function draw(box) {
   const axis = { stroke: colour("--muted"), font: `11px ${style.fontFamily}`, ticks: { show: false } };
   const text = axisText[table.dataset.unit];
   const bars = uPlot.paths.bars({ size: [0.76, 48] });
-  return new uPlot(
+  const plot = new uPlot(
     {
       width: box.clientWidth,
       height: HEIGHT,
@@ -62,7 +63,7 @@ function draw(box) {
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: { x: { time: false, range: [-0.5, marks.length - 0.5] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.05 : 1] } },
       axes: [
-        { ...axis, size: 28, grid: { show: false }, space: 76, incrs: [1, 2, 3, 5, 7, 14, 30, 61, 122], values: (_, splits) => splits.map((at) => marks[at] ?? "") },
+        { ...axis, size: 28, grid: { show: false }, space: 56, incrs: [1, 2, 3, 5, 7, 14, 30, 61, 122], values: (_, splits) => splits.map((at) => (marks[at] ?? "").replace(YEAR, "")) },
         { ...axis, size: 64, grid: { stroke: colour("--line"), width: 1 }, values: (_, splits) => splits.map(text) },
       ],
       series: [
@@ -81,6 +82,10 @@ function draw(box) {
     [marks.map((_, at) => at), ...layers.map(({ heights }) => heights)],
     box,
   );
+  // Named in the order of the table again, the largest first.
+  const named = [...box.querySelectorAll(".u-legend .u-series")].slice(1).reverse();
+  named.forEach((row) => row.parentElement.append(row));
+  return plot;
 }
 
 for (const box of document.querySelectorAll("[data-plot]")) {
