@@ -141,7 +141,7 @@ def test_the_usage_page_adds_up_to_the_rollups(site, visit):
         assert page.locator('[data-figure="cost"]').inner_text() == "$2.008755"
         page.get_by_role("link", name="Tier", exact=True).click()
         assert page.locator("tbody [data-field=charge]").all_inner_texts() == ["$2.00", "$0.008755"]
-        assert page.locator("tbody th").all_inner_texts() == ["Test", "Flex"]
+        assert page.locator(".usage-table tbody th").all_inner_texts() == ["Test", "Flex"]
         with page.expect_download() as download:
             page.get_by_role("link", name="CSV").click()
         assert "flex,3,0,1000,0,0,0,0,0,200,0,0,1200,0.008755,USD" in download.value.path().read_text()

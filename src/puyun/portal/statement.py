@@ -1,27 +1,14 @@
-"""A usage page's figures, as they are shown and as they are exported: the rows, their sum, the bars. Pure."""
+"""A usage page's figures, as they are shown and as they are exported: the rows and their sum. Pure."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
 
-import msgspec
-
-from puyun.kit.clock import DAY, HOUR, Instant, format_instant
 from puyun.kit.money import format_amount
 from puyun.metering.usage import BUCKETS, Usage
-from puyun.portal.period import Period
 from puyun.storage.usage import UsageRow
 
 ALWAYS_SHOWN = ("input", "cached_input", "output")
-
-
-class Column(msgspec.Struct, frozen=True):
-    """One bar of the chart: `height` in thousandths of the tallest."""
-
-    label: str
-    charge: int
-    tokens: int
-    height: int
 
 
 def total(rows: Sequence[UsageRow]) -> UsageRow:
@@ -41,30 +28,18 @@ def shown_buckets(summed: Usage) -> list[str]:
     return [bucket for bucket in BUCKETS if bucket in ALWAYS_SHOWN or getattr(summed, bucket)]
 
 
-def columns(rows: Sequence[UsageRow], period: Period) -> list[Column]:
-    """Cost over time: a bar for every hour of a single day, else for every day; hours and days without calls too."""
-    step, shown = (HOUR, slice(len("2026-11-25T"), len("2026-11-25T03:00"))) if period.days == 1 else (DAY, slice(10))
-    known = {row.label: row for row in rows}
-    tallest = max((row.charge for row in rows), default=0)
-    found: list[Column] = []
-    for at in range(period.start, period.end, step):
-        moment = format_instant(Instant(at))
-        row = known.get(moment if step == HOUR else moment[shown])
-        charge = 0 if row is None else row.charge
-        tokens = 0 if row is None else row.usage.total
-        found.append(Column(moment[shown], charge, tokens, charge * 1000 // tallest if tallest else 0))
-    return found
-
-
-def to_csv(rows: Sequence[UsageRow], label: str, currency: str) -> str:
-    """The rows with exact amounts, for a spreadsheet. `label` heads the first column."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow([label, "requests", "failures", *BUCKETS, "total_tokens", "cost", "currency"])
+def csv_lines(rows: Sequence[UsageRow], label: str, currency: str) -> Iterator[str]:
+    """The rows with exact amounts, for a spreadsheet, a line at a time. `label` heads the first column."""
+    yield _line([label, "requests", "failures", *BUCKETS, "total_tokens", "cost", "currency"])
     for row in rows:
         counts = [getattr(row.usage, bucket) for bucket in BUCKETS]
         cost = format_amount(row.charge)
-        writer.writerow([_inert(row.label), row.calls, row.failures, *counts, row.usage.total, cost, currency])
+        yield _line([_inert(row.label), row.calls, row.failures, *counts, row.usage.total, cost, currency])
+
+
+def _line(cells: Sequence[object]) -> str:
+    text = StringIO()
+    csv.writer(text).writerow(cells)
     return text.getvalue()
 
 

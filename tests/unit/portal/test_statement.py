@@ -3,13 +3,10 @@ from io import StringIO
 
 from hypothesis import given, strategies as st
 
-from puyun.kit.clock import parse_instant
 from puyun.metering.usage import BUCKETS, Usage
-from puyun.portal.period import parse_period
-from puyun.portal.statement import columns, shown_buckets, to_csv, total
+from puyun.portal.statement import csv_lines, shown_buckets, total
 from puyun.storage.usage import UsageRow
 
-NOW = parse_instant("2026-03-02T12:00:00Z")
 count = st.integers(0, 2**53)
 rows_of_any_kind = st.lists(
     st.builds(UsageRow, st.text(max_size=5), count, count, st.builds(Usage, **dict.fromkeys(BUCKETS, count)), count),
@@ -35,30 +32,9 @@ def test_no_bucket_with_tokens_is_hidden(rows):
     assert {"input", "cached_input", "output"} <= set(shown_buckets(summed))
 
 
-def test_a_chart_has_a_bar_for_every_day_and_the_tallest_is_whole():
-    rows = [UsageRow("2026-02-27", 1, 0, Usage(input=5), 30), UsageRow("2026-03-01", 1, 0, Usage(input=7), 10)]
-    bars = columns(rows, parse_period({"period": "7d"}, NOW))
-    assert [bar.label for bar in bars] == [
-        f"2026-{day}" for day in ("02-24", "02-25", "02-26", "02-27", "02-28", "03-01", "03-02")
-    ]
-    assert [bar.height for bar in bars] == [0, 0, 0, 1000, 0, 333, 0]
-    assert [bar.tokens for bar in bars] == [0, 0, 0, 5, 0, 7, 0]
-
-
-def test_a_single_day_has_a_bar_for_every_hour():
-    rows = [UsageRow("2026-03-02T03:00:00Z", 1, 0, Usage(input=5), 30)]
-    bars = columns(rows, parse_period({"period": "today"}, NOW))
-    assert len(bars) == 24
-    assert [(bar.label, bar.height) for bar in bars if bar.height] == [("03:00", 1000)]
-
-
-def test_a_chart_without_cost_is_flat():
-    assert {bar.height for bar in columns([], parse_period({}, NOW))} == {0}
-
-
 def test_the_export_has_exact_amounts_and_cannot_run_in_a_spreadsheet():
     rows = [UsageRow('=HYPERLINK("x")', 2, 1, Usage(input=5, output=7), 8_755_000), UsageRow("a,b", 1, 0, Usage(), 0)]
-    read = list(csv.DictReader(StringIO(to_csv(rows, "model", "USD"))))
+    read = list(csv.DictReader(StringIO("".join(csv_lines(rows, "model", "USD")))))
     assert read[0]["model"] == '\'=HYPERLINK("x")'
     assert read[0]["cost"] == "0.008755"
     assert (read[0]["requests"], read[0]["failures"], read[0]["total_tokens"]) == ("2", "1", "12")

@@ -2,9 +2,11 @@
 
 import csv
 import re
-from io import StringIO
+from io import BytesIO, StringIO
+from zipfile import ZipFile
 
 import pytest
+from sqlalchemy import insert
 from stage.pages import CHAT, DEMO, PASSWORD, Site
 from starlette.testclient import TestClient
 
@@ -13,7 +15,9 @@ from puyun.identity.model import Role
 from puyun.kit.clock import DAY, ManualClock, parse_instant
 from puyun.kit.ids import format_id
 from puyun.kit.money import NANO
+from puyun.service.verdict import BAD, INTERVAL
 from puyun.storage.engine import writing
+from puyun.storage.service.tables import tally
 from puyun.storage.wallets import MoneyKind, top_up
 
 NOW = parse_instant("2026-03-15T12:30:00Z")
@@ -178,7 +182,152 @@ def test_a_page_with_a_token_is_not_compressed(client):
     assert client.get("/", headers={"accept-encoding": "gzip"}).headers["content-encoding"] == "gzip"
 
 
-def test_the_chart_has_a_bar_for_each_day_with_tokens(client):
+def twin(page, name):
+    """The rows of the table under a chart: mark: values."""
+    body = re.search(rf'<table class="ruled twin-table" id="{name}-table".*?</table>', page, re.DOTALL)[0]
+    rows = re.findall(r'<tr><th scope="row">([^<]*)</th>(.*?)</tr>', body)
+    return {mark: [int(value) for value in re.findall(r'data-value="(\d+)"', cells)] for mark, cells in rows}
+
+
+def test_a_chart_has_every_day_and_adds_up_to_the_total(client):
     page = client.get("/portal/usage").text
-    chart = re.search(r'<figure class="chart">.*?</figure>', page, re.DOTALL)[0]
-    assert chart.count("<rect") == 3
+    costs = twin(page, "cost-plot")
+    assert len(costs) == 30
+    assert sum(map(sum, costs.values())) == 2_008_755_001
+    assert costs["2026-03-15"] == [0, 8_755_000]
+    assert sum(map(sum, twin(page, "token-plot").values())) == 9_001_262
+    assert [sum(each) for each in zip(*twin(page, "call-plot").values(), strict=True)] == [5, 1]
+
+
+def test_a_single_day_has_its_hours(client):
+    costs = twin(client.get("/portal/usage?period=today").text, "cost-plot")
+    assert len(costs) == 24
+    assert {mark: values for mark, values in costs.items() if sum(values)} == {"12:00": [8_755_000]}
+
+
+@pytest.mark.parametrize(
+    ("query", "calls"),
+    [
+        ("model=gpt-4o", "4"),
+        ("tier=test", "1"),
+        ("tier=test&model=gpt-4o", "1"),
+        ("model=unheard-of", "0"),
+        ("member=none", "6"),
+        ("tier=nonsense", "6"),
+    ],
+)
+def test_a_filter_stands_in_the_address_and_holds_for_page_and_exports(client, query, calls):
+    page = client.get(f"/portal/usage?{query}").text
+    assert figures(page)["requests"] == calls
+    rows = csv.DictReader(StringIO(client.get(f"/portal/usage.csv?{query}").text))
+    assert sum(int(row["requests"]) for row in rows) == int(calls)
+    if calls == "0":
+        assert "No usage fits" in page
+
+
+def test_keys_and_members_filter_and_those_of_others_are_out_of_reach(client, pages, engines):
+    with pages.engine.connect() as connection:
+        mine, theirs = connection.exec_driver_sql("SELECT id FROM api_key ORDER BY id").scalars()
+        ada = connection.exec_driver_sql("SELECT id FROM user").scalar()
+        connection.exec_driver_sql(f"UPDATE api_key SET member = {ada} WHERE id = {mine}")
+        connection.commit()
+    stranger = pages.person("mallory@example.com").id
+    for path in ("/portal/usage", "/portal/usage.csv", "/portal/usage.xlsx"):
+        assert client.get(f"{path}?key={format_id('key', theirs)}").status_code == 404
+        assert client.get(f"{path}?member={format_id('user', stranger)}").status_code == 404
+        assert client.get(f"{path}?key=%00").status_code == 404
+    assert figures(client.get(f"/portal/usage?key={format_id('key', mine)}").text)["requests"] == "6"
+    assert figures(client.get(f"/portal/usage?member={format_id('user', ada)}").text)["requests"] == "6"
+    assert figures(client.get("/portal/usage?member=none").text)["requests"] == "0"
+    assert list(table(client.get("/portal/usage?by=member").text)) == [EMAIL, "total"]
+
+
+def test_who_may_not_manage_members_is_shown_none(pages, engines, client):
+    pages.person("eve@example.com", engines, role=Role.MEMBER)
+    page = signed_in(pages, "eve@example.com").get("/portal/usage?by=member&member=none").text
+    assert EMAIL not in page
+    assert CHAT.name in table(page)
+    assert 'name="member"' not in page
+
+
+def test_figures_are_held_against_the_same_stretch_before(client, pages, engines):
+    page = client.get("/portal/usage?period=7d").text
+    assert page.count("none before") == 4
+    rollup = "INSERT INTO rollup_hour (org, hour, key, model, tier, calls, input, charge) VALUES"
+    with pages.engine.connect() as connection:
+        key = connection.exec_driver_sql(f"SELECT id FROM api_key WHERE org = {engines.id}").scalar()
+        at = (NOW - 7 * DAY) // (DAY // 24)
+        connection.exec_driver_sql(f"{rollup} ({engines.id}, {at - 1}, {key}, 1, 1, 8, 2524, 4377500)")
+        connection.exec_driver_sql(f"{rollup} ({engines.id}, {at + 1}, {key}, 1, 1, 1, 1, 1)")  # later than now then
+        connection.commit()
+    page = client.get("/portal/usage?period=7d").text
+    assert re.findall(r'<dd class="note change"><b>([^<]*)</b>', page) == ["+100.0%", "−50.0%", "−50.0%", "+300.0%"]
+    assert figures(page)["average"] == "$6.9374"
+
+
+def test_days_are_those_of_the_chosen_zone_and_it_is_remembered(client, pages, engines):
+    with pages.engine.connect() as connection:
+        connection.exec_driver_sql(f"DELETE FROM rollup_hour WHERE org = {engines.id}")
+        key = connection.exec_driver_sql(f"SELECT id FROM api_key WHERE org = {engines.id}").scalar()
+        for hour, charge in ((15, 100), (16, 23)):  # 23:00 of the 14th and 00:00 of the 15th in Shanghai
+            at = parse_instant(f"2026-03-14T{hour}:00:00Z") // (DAY // 24)
+            values = f"({engines.id}, {at}, {key}, 1, 1, 1, {charge})"
+            connection.exec_driver_sql(
+                f"INSERT INTO rollup_hour (org, hour, key, model, tier, calls, charge) VALUES {values}"
+            )
+        connection.commit()
+    utc = client.get("/portal/usage?by=day").text
+    assert [label for label in table(utc) if label != "total"] == ["2026-03-14"]
+    here = client.get("/portal/usage?by=day&zone=Asia/Shanghai").text
+    found = {label: cells["charge"] for label, cells in table(here).items()}
+    assert found == {"2026-03-14": "$0.0000001", "2026-03-15": "$0.000000023", "total": "$0.000000123"}
+    assert client.cookies["puyun-zone"].strip('"') == "Asia/Shanghai"
+    assert "2026-03-15" in table(client.get("/portal/usage?by=day").text)
+    assert "2026-03-15 00:00" in table(client.get("/portal/usage?by=hour").text)
+    assert figures(client.get("/portal/usage?period=today&zone=nowhere").text)["cost"] == "$0.000000023"
+
+
+def test_many_rows_are_shortened_and_still_add_up(client, pages, engines):
+    for number in range(205):
+        pages.used(pages.key(engines, f"k{number}"), 1, Tier.FLEX, at=NOW, charge=7, calls=1)
+    page = client.get("/portal/usage?by=key").text
+    found = table(page)
+    assert len(found) == 202
+    assert "6 more, apart in the exports" in page
+    assert found["rest"]["charge"] == "$0.000000042"
+    assert found["total"]["charge"] == "$2.008756436"
+    assert len(client.get("/portal/usage.csv?by=key").text.splitlines()) == 207
+
+
+def test_a_workbook_has_exact_amounts_and_no_formula(client, pages, engines):
+    hostile = pages.key(engines, '=cmd()|"x"')
+    pages.used(hostile, 1, Tier.FLEX, at=NOW, charge=123_456_789, calls=1)
+    answer = client.get("/portal/usage.xlsx?by=key&period=today")
+    assert answer.headers["cache-control"] == "private, no-store"
+    assert "usage-by-key-2026-03-15-2026-03-15.xlsx" in answer.headers["content-disposition"]
+    with ZipFile(BytesIO(answer.content)) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet
+    assert "<t>=cmd()|" in sheet
+    assert "<t>0.123456789</t>" in sheet
+    assert "<v>0.123456789</v>" in sheet
+
+
+def test_how_calls_went_is_shown_where_the_tallies_can_tell(client, pages, engines):
+    with writing(pages.engine) as connection:
+        rows = [
+            {"org": org, "interval": NOW // INTERVAL, "model": 1, "tier": 1, "calls": calls, BAD[0]: 1}
+            for org, calls in ((engines.id, 8), (engines.id + 1, 99))
+        ]
+        connection.execute(insert(tally), rows)
+    shown = client.get("/portal/usage?period=7d").text
+    section = re.search(r'<tr data-service="gpt-4o">.*?</tr>', shown, re.DOTALL)[0]
+    assert 'data-field="bad">1<' in section
+    assert "87.50%" in section
+    for query in (
+        "period=7d&model=other",
+        "period=7d&tier=enterprise",
+        "member=none",
+        "period=custom&from=2026-01-01&to=2026-03-15",
+    ):
+        assert "data-service" not in client.get(f"/portal/usage?{query}").text

@@ -1,12 +1,16 @@
-from shop import NOON, Shop
-from sqlalchemy import insert, update
+import re
 
+import pytest
+from shop import NOON, Shop
+from sqlalchemy import event, func, insert, select, update
+
+from puyun.catalog.model import Tier
 from puyun.kit.clock import DAY, HOUR, Instant
 from puyun.ledger.hold import Status
 from puyun.metering.usage import NO_USAGE, Usage
 from puyun.storage import schema
 from puyun.storage.engine import reading, writing
-from puyun.storage.usage import Grouping, UsageRow, usage_by, usage_totals
+from puyun.storage.usage import Grouping, Only, Shift, Stacked, UsageRow, cost_by_model, usage_by, usage_totals
 
 BIG = Usage(input=1000, output=100, cached_input=10)
 SMALL = Usage(input=10)
@@ -71,3 +75,101 @@ def test_no_usage_is_an_empty_table_and_a_zero_total(shop: Shop) -> None:
     assert rows(shop, Grouping.MODEL) == []
     with reading(shop.engine) as connection:
         assert usage_totals(connection, 99, NOON, Instant(NOON + DAY)) == UsageRow("total", 0, 0, NO_USAGE, 0)
+
+
+@pytest.mark.parametrize("by", list(Grouping))
+def test_rows_add_up_to_the_journal_to_the_last_unit(shop: Shop, by: Grouping) -> None:
+    sold(shop)
+    shop.sell(Usage(input=1, output=3, reasoning=2))
+    with reading(shop.engine) as connection:
+        journal = schema.journal
+        taken = select(func.sum(journal.c.amount)).where(journal.c.org == shop.org.id, journal.c.entry == "usage")
+        ledger = connection.execute(taken).scalar_one()
+        found = usage_by(connection, shop.org.id, by, NOON, Instant(NOON + DAY))
+        over = Grouping.HOUR if by is Grouping.HOUR else Grouping.DAY
+        stacked = cost_by_model(connection, shop.org.id, over, NOON, Instant(NOON + DAY))
+    assert ledger > 0
+    assert sum(row.charge for row in found) == ledger
+    assert sum(each.charge for each in stacked) == ledger
+
+
+def test_only_some_usage(shop: Shop) -> None:
+    sold(shop)
+
+    def calls(**only: object) -> int:
+        with reading(shop.engine) as connection:
+            chosen = Only(**only)
+            total = usage_totals(connection, shop.org.id, NOON, Instant(NOON + DAY), only=chosen)
+            rows = usage_by(connection, shop.org.id, Grouping.MEMBER, NOON, Instant(NOON + DAY), only=chosen)
+        assert sum(row.calls for row in rows) == total.calls
+        return total.calls
+
+    assert (calls(), calls(model="m"), calls(model="n"), calls(model="x")) == (4, 3, 1, 0)
+    assert (calls(key=shop.key.id), calls(key=99)) == (4, 0)
+    assert (calls(tier=Tier.FLEX), calls(tier=Tier.TEST)) == (4, 0)
+    assert (calls(member=0), calls(member=3)) == (4, 0)
+    with writing(shop.engine) as connection:
+        connection.execute(insert(schema.user).values(id=3, email="ada@example.com", created_at=NOON))
+        connection.execute(update(schema.api_key).values(member=3))
+    assert (calls(member=0), calls(member=3)) == (0, 4)
+
+
+def test_days_follow_the_clock_of_a_zone_and_its_changes(shop: Shop) -> None:
+    sold(shop)  # at 12:00 of the 25th and 01:00 of the 26th
+    first = NOON // HOUR
+
+    def days(*shifts: Shift) -> list[tuple[str, int]]:
+        with reading(shop.engine) as connection:
+            start, end = Instant(NOON - DAY), Instant(NOON + DAY)
+            found = usage_by(connection, shop.org.id, Grouping.DAY, start, end, shifts=shifts)
+            stacked = cost_by_model(connection, shop.org.id, Grouping.DAY, start, end, shifts=shifts)
+        assert len({each.at for each in stacked}) == len(found)
+        return [(row.label, row.calls) for row in found]
+
+    assert days(Shift(0, 0)) == [("2026-11-25", 3), ("2026-11-26", 1)]
+    assert days(Shift(0, 12)) == [("2026-11-26", 4)]
+    assert days(Shift(0, -2)) == [("2026-11-25", 4)]
+    assert days(Shift(0, -2), Shift(first + 13, -1)) == [("2026-11-25", 3), ("2026-11-26", 1)]
+    assert days(Shift(0, -2), Shift(first + 14, -1)) == [("2026-11-25", 4)]
+
+
+def test_models_beyond_the_dearest_are_put_together(shop: Shop) -> None:
+    rows = [
+        {"org": shop.org.id, "hour": NOON // HOUR, "key": 1, "model": 100 + n, "tier": 1, "charge": 10 + n}
+        for n in range(8)
+    ]
+    models = [{"id": 100 + n, "name": f"m{n}", "kind": "chat", "context_length": 1} for n in range(8)]
+    with writing(shop.engine) as connection:
+        connection.execute(insert(schema.model), models)
+        connection.execute(insert(schema.rollup_hour), rows)
+    with reading(shop.engine) as connection:
+        found = cost_by_model(connection, shop.org.id, Grouping.HOUR, NOON, Instant(NOON + HOUR))
+    hour = NOON // HOUR
+    expected = [Stacked(hour, "", 10 + 11 + 12), *(Stacked(hour, f"m{n}", 10 + n) for n in range(3, 8))]
+    assert sorted(found, key=lambda each: each.model) == expected
+
+
+def test_no_query_reads_a_whole_table(shop: Shop) -> None:
+    sold(shop)
+    asked: list[tuple[str, object]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
+        if "rollup" in statement:
+            asked.append((statement, parameters))
+
+    only, shifts = Only(model="m", key=1, tier=Tier.FLEX, member=0), [Shift(0, 8), Shift(NOON // HOUR, 9)]
+    event.listen(shop.engine, "before_cursor_execute", note)
+    with reading(shop.engine) as connection:
+        for by in Grouping:
+            usage_by(connection, shop.org.id, by, NOON, Instant(NOON + DAY), only=only, shifts=shifts)
+        cost_by_model(connection, shop.org.id, Grouping.DAY, NOON, Instant(NOON + DAY), only=only, shifts=shifts)
+    event.remove(shop.engine, "before_cursor_execute", note)
+    assert len(asked) == len(Grouping) + 2
+    sqlite = shop.engine.dialect.name == "sqlite"
+    with reading(shop.engine) as connection:
+        if not sqlite:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # a table of three rows is read whole
+        for statement, parameters in asked:
+            how = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
+            plan = "\n".join(str(row) for row in connection.exec_driver_sql(how + statement, parameters).all())
+            assert not re.search(r"SCAN (usage_record|rollup_hour)|Seq Scan on (usage|rollup)", plan), plan

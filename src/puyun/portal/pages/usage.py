@@ -1,30 +1,53 @@
 """The Usage page: tokens by bucket and cost, from the rollups that are written in the same transaction as the charge."""
 
-import functools
-from urllib.parse import urlencode
+from collections.abc import Sequence
 
+import msgspec
+from sqlalchemy import Connection
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from puyun.catalog.model import TIERS
 from puyun.identity.access import Permission
+from puyun.kit.clock import Instant
 from puyun.kit.money import format_amount
 from puyun.portal.board import PriceBoard
 from puyun.portal.member import Member, member_of
 from puyun.portal.pages.home import featured_model
 from puyun.portal.pages.start import PATH as START
-from puyun.portal.period import PRESETS, Period, parse_period
-from puyun.portal.statement import columns, shown_buckets, to_csv, total
+from puyun.portal.period import PRESETS
+from puyun.portal.statement import csv_lines, shown_buckets, total
+from puyun.portal.usage.charts import call_chart, cost_chart, named, token_chart
+from puyun.portal.usage.choices import Choices, choices_of
+from puyun.portal.usage.figures import ServiceRow, compared, service_row, shortened
+from puyun.portal.usage.query import PATH, UsageQuery, parse_usage
+from puyun.portal.usage.workbook import MEDIA_TYPE, to_workbook
+from puyun.portal.usage.zones import COOKIE, parse_zone, shifts_of, zones
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_memberships
+from puyun.storage.service.levels import levels_of
 from puyun.storage.signup.calls import has_called
-from puyun.storage.usage import Grouping, usage_by
+from puyun.storage.usage import Grouping, Only, UsageRow, cost_by_model, usage_by, usage_totals
 from puyun.storage.wallets import load_wallet
 from puyun.web.formats import decimals
 from puyun.web.site import Site
 
-GROUPINGS = (Grouping.MODEL, Grouping.KEY, Grouping.TIER, Grouping.DAY)
-PATH = "/portal/usage"
+GROUPINGS = (Grouping.MODEL, Grouping.KEY, Grouping.TIER, Grouping.MEMBER, Grouping.DAY, Grouping.HOUR)
+
+SERVICE_DAYS = 31
+"""The tallies of a longer period are too many to add up for a page."""
+
+_YEAR = 365 * 24 * 3600
+
+
+class View(msgspec.Struct, frozen=True):
+    """Who asks for what, and the numbers that stand for it in the database."""
+
+    member: Member
+    query: UsageQuery
+    choices: Choices
+    only: Only
 
 
 class UsagePage:
@@ -38,6 +61,7 @@ class UsagePage:
             Route("/portal/", self.start),
             Route(PATH, self.page),
             Route(f"{PATH}.csv", self.export),
+            Route(f"{PATH}.xlsx", self.workbook),
         ]
 
     def start(self, request: Request) -> Response:
@@ -53,53 +77,108 @@ class UsagePage:
         return RedirectResponse(PATH if called else START, 303)
 
     def page(self, request: Request) -> Response:
+        """Raises what `member_of` raises, and `key_not_found` or `member_not_found` (404), also for somebody else's."""
         member = member_of(self._site, request, Permission.SEE_USAGE)
-        now = self._site.clock.now()
-        period, by = parse_period(request.query_params, now), _grouping(request)
-        org = member.organization.id
-        over_time = Grouping.HOUR if period.days == 1 else Grouping.DAY
         with reading(self._site.engine) as connection:
-            rows = usage_by(connection, org, by, period.start, period.end)
-            timed = usage_by(connection, org, over_time, period.start, period.end)
-            wallet = load_wallet(connection, org)
-        summed = total(rows)
-        context: dict[str, object] = {
-            "member": member,
+            view = self._view(request, connection, member)
+            response = self._site.render(request, "usage.html", self._context(connection, view))
+        if request.query_params.get("zone", "") == view.query.zone:
+            secure = request.url.scheme == "https"
+            response.set_cookie(
+                COOKIE, view.query.zone, max_age=_YEAR, path="/", secure=secure, httponly=True, samesite="lax"
+            )
+        return response
+
+    def _view(self, request: Request, connection: Connection, member: Member) -> View:
+        groupings = [by for by in GROUPINGS if by is not Grouping.MEMBER or member.may(Permission.MANAGE_MEMBERS)]
+        query = parse_usage(
+            request.query_params,
+            self._site.clock.now(),
+            org=member.org_id if member.others else "",
+            zone=parse_zone(request.query_params, request.cookies),
+            groupings=groupings,
+        )
+        choices = choices_of(connection, member.organization.id, query, groupings)
+        return View(member, query, choices, choices.only(query))
+
+    def _context(self, connection: Connection, view: View) -> dict[str, object]:
+        query, period, org, now = view.query, view.query.period, view.member.organization.id, self._site.clock.now()
+        rows = _rows(connection, view)
+        summed, over, shifts = total(rows), query.over, shifts_of(period)
+        past = usage_totals(connection, org, *period.before(now), only=view.only)
+        timed = usage_by(connection, org, over, period.start, period.end, only=view.only, shifts=shifts)
+        stacked = cost_by_model(connection, org, over, period.start, period.end, only=view.only, shifts=shifts)
+        shown, rest, left_out = shortened(rows, latest=query.by in {Grouping.DAY, Grouping.HOUR})
+        wallet = load_wallet(connection, org) if view.member.may(Permission.SEE_BILLING) else None
+        return {
+            "member": view.member,
+            "query": query,
             "period": period,
             "presets": PRESETS,
-            "by": by,
-            "groupings": GROUPINGS,
-            "rows": rows,
+            "choices": view.choices,
+            "tiers": TIERS,
+            "zones": list(zones()),
+            "rows": shown,
+            "rest": rest,
+            "left_out": left_out,
             "total": summed,
+            "compared": compared(summed, past),
             "places": max(decimals(format_amount(row.charge)) for row in (*rows, summed)),
             "buckets": shown_buckets(summed.usage),
-            "columns": columns(timed, period),
-            "wallet": wallet if member.may(Permission.SEE_BILLING) else None,
-            "address": functools.partial(_address, member, period, by),
+            "cost_chart": cost_chart(stacked, period, over),
+            "token_chart": token_chart(timed, period, over),
+            "call_chart": call_chart(timed, period, over),
+            "levels": self._levels(connection, view, now),
+            "wallet": wallet,
             "example_model": featured_model(self._board.current()),
         }
-        return self._site.render(request, "usage.html", context)
+
+    def _levels(self, connection: Connection, view: View, now: Instant) -> list[ServiceRow]:
+        """The tallies know models and tiers, and neither keys nor members."""
+        query, period = view.query, view.query.period
+        if query.key or query.member or period.days > SERVICE_DAYS:
+            return []
+        end = min(period.end, Instant(now + 1))
+        found = levels_of(connection, view.member.organization.id, period.start, end)
+        return [
+            service_row(each)
+            for each in found
+            if each.level.calls and query.model in {"", each.model} and query.tier in {None, each.tier}
+        ]
 
     def export(self, request: Request) -> Response:
         """The table as CSV, same filter."""
+        query, rows = self._exported(request)
+        lines = csv_lines(rows, query.by, self._site.brand.currency)
+        return StreamingResponse(lines, headers=_headers(query, "csv"), media_type="text/csv; charset=utf-8")
+
+    def workbook(self, request: Request) -> Response:
+        """The table as a workbook, same filter."""
+        query, rows = self._exported(request)
+        body = to_workbook(rows, query.by, self._site.brand.currency)
+        return Response(body, headers=_headers(query, "xlsx"), media_type=MEDIA_TYPE)
+
+    def _exported(self, request: Request) -> tuple[UsageQuery, list[UsageRow]]:
         member = member_of(self._site, request, Permission.SEE_USAGE)
-        period, by = parse_period(request.query_params, self._site.clock.now()), _grouping(request)
         with reading(self._site.engine) as connection:
-            rows = usage_by(connection, member.organization.id, by, period.start, period.end)
-        name = f"usage-by-{by}-{period.first}-{period.last}.csv"
-        headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "private, no-store"}
-        body = to_csv(rows, by, self._site.brand.currency)
-        return Response(body, headers=headers, media_type="text/csv")
+            view = self._view(request, connection, member)
+            return view.query, _rows(connection, view)
 
 
-def _grouping(request: Request) -> Grouping:
-    by = request.query_params.get("by", "")
-    return Grouping(by) if by in GROUPINGS else Grouping.MODEL
+def _rows(connection: Connection, view: View) -> list[UsageRow]:
+    query, period = view.query, view.query.period
+    rows: Sequence[UsageRow] = usage_by(
+        connection,
+        view.member.organization.id,
+        query.by,
+        period.start,
+        period.end,
+        only=view.only,
+        shifts=shifts_of(period),
+    )
+    return named(rows, query.by, period)
 
 
-def _address(member: Member, period: Period, by: Grouping, /, *, page: str = PATH, **changes: str) -> str:
-    """This view with something changed; a view can be shared, so all that it shows stands in its address."""
-    parts = {"org": member.org_id if member.others else "", **period.parameters(), "by": str(by), **changes}
-    if "period" in changes:
-        parts = {name: value for name, value in parts.items() if name not in {"from", "to"}}
-    return f"{page}?{urlencode({name: value for name, value in parts.items() if value})}"
+def _headers(query: UsageQuery, kind: str) -> dict[str, str]:
+    name = f"usage-by-{query.by}-{query.period.first}-{query.period.last}.{kind}"
+    return {"content-disposition": f'attachment; filename="{name}"', "cache-control": "private, no-store"}

@@ -1,0 +1,101 @@
+// Draws each chart of a page from the table beneath it, which says the same without scripts: columns are series, rows
+// are the marks of the axis. Series stand on one another; the legend has the figures of the mark under the pointer.
+const HEIGHT = 200;
+const UNITS = [
+  [1e12, "T"],
+  [1e9, "B"],
+  [1e6, "M"],
+  [1e3, "K"],
+];
+
+const short = (value) => {
+  const [size, letter] = UNITS.find(([each]) => Math.abs(value) >= each) ?? [1, ""];
+  return `${+(value / size).toPrecision(3)}${letter}`;
+};
+
+const NANO = 1e9;
+const YEAR = /^\d{4}-(?=\d\d-\d\d$)/;
+const axisText = { money: (value) => String(+(value / NANO).toPrecision(6)), count: short };
+
+function read(table) {
+  const rows = [...table.tBodies[0].rows];
+  const names = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent);
+  return {
+    marks: rows.map((row) => row.cells[0].textContent),
+    mark: table.tHead.rows[0].cells[0].textContent,
+    series: names.map((name, at) => ({
+      name,
+      values: rows.map((row) => Number(row.cells[at + 1].dataset.value)),
+      texts: rows.map((row) => row.cells[at + 1].textContent),
+    })),
+  };
+}
+
+// The last series is drawn first and is as tall as all together, so that each one shows above those before it.
+function stacked(series) {
+  const heights = [];
+  series.forEach(({ values }, at) => heights.push(values.map((value, mark) => value + (heights[at - 1]?.[mark] ?? 0))));
+  return series.map((each, at) => ({ ...each, heights: heights[at], colour: `--series-${at + 1}` })).reverse();
+}
+
+function draw(box) {
+  const table = document.getElementById(box.dataset.plot);
+  const { marks, mark, series } = read(table);
+  const layers = stacked(series);
+  const style = getComputedStyle(box);
+  // A property may be light-dark(…), which a canvas does not know: let the browser work it out.
+  const colour = (name) => {
+    const probe = document.createElement("i");
+    probe.style.color = `var(${name})`;
+    box.append(probe);
+    const found = getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  };
+  const axis = { stroke: colour("--muted"), font: `11px ${style.fontFamily}`, ticks: { show: false } };
+  const text = axisText[table.dataset.unit];
+  const bars = uPlot.paths.bars({ size: [0.76, 48] });
+  const plot = new uPlot(
+    {
+      width: box.clientWidth,
+      height: HEIGHT,
+      padding: [8, 8, 0, 0],
+      cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
+      scales: { x: { time: false, range: [-0.5, marks.length - 0.5] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.05 : 1] } },
+      axes: [
+        { ...axis, size: 28, grid: { show: false }, space: 56, incrs: [1, 2, 3, 5, 7, 14, 30, 61, 122], values: (_, splits) => splits.map((at) => (marks[at] ?? "").replace(YEAR, "")) },
+        { ...axis, size: 64, grid: { stroke: colour("--line"), width: 1 }, values: (_, splits) => splits.map(text) },
+      ],
+      series: [
+        { label: mark, value: (_, at) => marks[at] ?? "–" },
+        ...layers.map(({ name, texts, colour: of }) => ({
+          label: name,
+          fill: colour(of),
+          stroke: colour(of),
+          width: 0,
+          paths: bars,
+          points: { show: false },
+          value: (_, __, ___, at) => (at === null || at === undefined ? "–" : texts[at]),
+        })),
+      ],
+    },
+    [marks.map((_, at) => at), ...layers.map(({ heights }) => heights)],
+    box,
+  );
+  // Named in the order of the table again, the largest first.
+  const named = [...box.querySelectorAll(".u-legend .u-series")].slice(1).reverse();
+  named.forEach((row) => row.parentElement.append(row));
+  return plot;
+}
+
+for (const box of document.querySelectorAll("[data-plot]")) {
+  box.hidden = false;
+  let plot = draw(box);
+  const again = () => {
+    plot.destroy();
+    plot = draw(box);
+  };
+  new ResizeObserver(() => plot.width === box.clientWidth || plot.setSize({ width: box.clientWidth, height: HEIGHT })).observe(box);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+}
