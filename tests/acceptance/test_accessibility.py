@@ -14,8 +14,8 @@ START = "/portal/usage"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    with furnished(tmp_path_factory.mktemp("furnished")) as place:
+def place(tmp_path_factory, migrated):
+    with furnished(tmp_path_factory.mktemp("furnished"), migrated) as place:
         yield place
 
 
@@ -84,9 +84,9 @@ def test_what_answers_a_form_or_a_wrong_address(address, browser, locale):
     assert found == []
 
 
-def test_no_page_is_left_out(tmp_path):
+def test_no_page_is_left_out(tmp_path, migrated):
     """A new page must be listed in tests/stage/pagelist.py, or no test walks over it."""
-    site = Site(tmp_path)
+    site = Site(tmp_path, migrated)
     routes = site.app._app.routes
     site.close()
     assert unlisted(routes) == []

@@ -78,8 +78,8 @@ def test_a_key_is_made_calls_is_rotated_and_revoked(platform: Platform, browser)
 
 
 @pytest.fixture
-def site(tmp_path):
-    site = Site(tmp_path)
+def site(tmp_path, migrated):
+    site = Site(tmp_path, migrated)
     site.models()
     site.person(EMAIL, site.organization("Engines"))
     yield site

@@ -65,8 +65,8 @@ def test_what_a_call_uses_shows_without_a_reload_and_is_what_the_api_says(platfo
 
 
 @pytest.fixture
-def site(tmp_path):
-    site = Site(tmp_path)
+def site(tmp_path, migrated):
+    site = Site(tmp_path, migrated)
     site.person(EMAIL, site.organization("Engines"))
     yield site
     site.close()

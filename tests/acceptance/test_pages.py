@@ -16,8 +16,8 @@ DARK, PAPER = "rgb(16, 19, 21)", "rgb(251, 250, 247)"
 
 
 @pytest.fixture
-def site(tmp_path):
-    site = Site(tmp_path)
+def site(tmp_path, migrated):
+    site = Site(tmp_path, migrated)
     yield site
     site.close()
 

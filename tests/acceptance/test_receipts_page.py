@@ -84,7 +84,7 @@ def test_it_works_without_scripts_and_by_keyboard(platform: Platform, browser, p
     account, email = person
     request = called(platform, account)
     with window(browser, platform.base_url, LOG, email=email, java_script_enabled=False) as page:
-        page.get_by_label("Status").select_option("completed")
+        page.get_by_label("State").select_option("completed")
         page.get_by_label("Model").select_option("mock")
         page.get_by_role("button", name="Show").click()
         page.wait_for_url("**status=completed*")
@@ -96,7 +96,7 @@ def test_it_works_without_scripts_and_by_keyboard(platform: Platform, browser, p
         said = json.loads(platform.cli("balance", account.organization.name, "--json"))
         assert figure(page, "balance").inner_text() == f"${said['balance']}"
     with window(browser, platform.base_url, LOG, email=email) as page:
-        page.get_by_label("Status").select_option("failed")
+        page.get_by_label("State").select_option("failed")
         page.wait_for_url("**status=failed*")
         expect(page.locator("#log .empty")).to_be_visible()
         page.keyboard.press("Escape")

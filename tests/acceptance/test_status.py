@@ -23,8 +23,8 @@ WAIT = '[data-model="gpt-4o"][data-tier="test"] [data-figure="p50"]'
 
 
 @pytest.fixture
-def site(tmp_path):
-    site = Site(tmp_path, clock=ManualClock(SystemClock().now()))
+def site(tmp_path, migrated):
+    site = Site(tmp_path, migrated, clock=ManualClock(SystemClock().now()))
     yield site
     site.close()
 
