@@ -70,6 +70,11 @@ def session_secret(request: Request) -> str:
     return request.cookies.get(_name(request, "session"), "")
 
 
+def session_fingerprint(request: Request) -> bytes:
+    """What the database keeps of this browser's session."""
+    return _fingerprint(session_secret(request))
+
+
 def form_secret(request: Request) -> str:
     """What forms of somebody who is not signed in are tied to; empty before the first form."""
     return request.cookies.get(_name(request, "form"), "")
