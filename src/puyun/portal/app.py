@@ -29,8 +29,10 @@ from puyun.portal.pages.signup import SignUp
 from puyun.portal.pages.start import StartPage
 from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
+from puyun.portal.security.code import CodePage
 from puyun.portal.security.routes import security_routes
 from puyun.storage.reports.signatures import Signer
+from puyun.system.vault import Vault
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
 
@@ -42,7 +44,8 @@ def _never() -> bool:
 @dataclass(frozen=True, kw_only=True)
 class PageDeps:
     """What the pages need. `prices` and `catalogue` give the snapshot that the data plane works from at this moment;
-    `signer` signs receipts as the API does; `stopping` turns true when the server wants to go, and ends the open streams.
+    `signer` signs receipts as the API does; `vault` seals what the database must not give away; `stopping` turns true
+    when the server wants to go, and ends the open streams.
     """
 
     engine: Engine
@@ -52,6 +55,7 @@ class PageDeps:
     catalogue: Callable[[], Catalogue]
     arbiter: Arbiter
     signer: Signer
+    vault: Vault
     signup: Signup = field(default_factory=Signup)
     stopping: Callable[[], bool] = _never
 
@@ -66,12 +70,13 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     board = PriceBoard(deps.prices, deps.clock)
     levels = LevelBoard(deps.engine, deps.clock)
     hashing = Hashing()
+    code = CodePage(site, deps.vault)
     return [
         *Home(site, board, levels, signup=deps.signup.open).routes(),
         *ModelPage(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
         *StatusPage(site, board, levels).routes(),
-        *SignIn(site, hashing, signup=deps.signup.open).routes(),
+        *SignIn(site, hashing, code, signup=deps.signup.open).routes(),
         *SignUp(site, hashing, deps.signup).routes(),
         *StartPage(site, board, deps.catalogue, deps.stopping).routes(),
         *UsagePage(site, board).routes(),
@@ -82,5 +87,6 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *ReceiptPage(site, deps.signer).routes(),
         *StatementPages(site).routes(),
         *BillingPage(site, deps.stopping).routes(),
-        *security_routes(site, hashing),
+        *code.routes(),
+        *security_routes(site, hashing, deps.vault),
     ]

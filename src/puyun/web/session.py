@@ -92,6 +92,19 @@ def forget_session(request: Request, response: Response) -> None:
     _set(request, response, "session", "", 0)
 
 
+def pending_secret(request: Request) -> str:
+    """The cookie of somebody who gave the right password and still owes a code; it opens nothing by itself."""
+    return request.cookies.get(_name(request, "pending"), "")
+
+
+def remember_pending(request: Request, response: Response, secret: str, seconds: int) -> None:
+    _set(request, response, "pending", secret, seconds)
+
+
+def forget_pending(request: Request, response: Response) -> None:
+    _set(request, response, "pending", "", 0)
+
+
 def remember_form(request: Request, response: Response, secret: str) -> None:
     _set(request, response, "form", secret, None)
 

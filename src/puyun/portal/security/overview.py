@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from puyun.identity.device import Device, device_of
 from puyun.portal.security.desk import PATH, Desk, Owner, to
-from puyun.portal.security.device import Device, device_of
 from puyun.storage.engine import reading, writing
 from puyun.storage.security.passkeys import list_passkeys
 from puyun.storage.security.second import find_second_step

@@ -77,7 +77,8 @@ def use_challenge(connection: Connection, fingerprint: bytes, expires_at: Instan
     if expires_at <= now:
         return False
     statement = upsert(connection, _USED).values(hash=fingerprint, expires_at=expires_at)
-    return connection.execute(statement.on_conflict_do_nothing(index_elements=["hash"])).rowcount == 1
+    once = statement.on_conflict_do_nothing(index_elements=["hash"]).returning(_USED.c.hash)
+    return connection.execute(once).first() is not None
 
 
 def _query():  # noqa: ANN202 - SQLAlchemy's type of it is longer than the query

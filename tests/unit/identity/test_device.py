@@ -1,6 +1,6 @@
 import pytest
 
-from puyun.portal.security.device import Device, device_of
+from puyun.identity.device import Device, device_of
 
 
 @pytest.mark.parametrize(
