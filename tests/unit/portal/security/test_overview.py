@@ -6,6 +6,8 @@ from stage.pages import PASSWORD
 
 from puyun.kit.clock import DAY, MINUTE
 from puyun.kit.ids import format_id
+from puyun.storage.engine import writing
+from puyun.storage.security.passkeys import NewPasskey, add_passkey
 
 PAGE = "/portal/settings/security"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -104,3 +106,16 @@ def test_links_keep_the_chosen_organization(pages, browser):
 
 def test_a_word_in_the_address_that_means_nothing_says_nothing(ada):
     assert 'role="status"' not in ada.get(f"{PAGE}?done=<script>").text
+
+
+def test_all_that_can_be_on_is_shown_in_both_languages_with_the_right_number(ada, enrolled, pages, browser):
+    with writing(pages.engine) as connection:
+        new = NewPasskey(credential=b"c", public_key=b"p", signs=0, name="<my> phone")
+        add_passkey(connection, 1, new, pages.clock.now())
+        connection.exec_driver_sql("DELETE FROM recovery_code WHERE hash NOT IN (SELECT min(hash) FROM recovery_code)")
+    page = ada.get(PAGE).text
+    assert "1 recovery code is left" in page
+    assert "&lt;my&gt; phone" in page
+    page = ada.get(PAGE, headers={"accept-language": "zh-CN"})
+    assert page.status_code == 200
+    assert "剩余 1 个恢复码" in page.text
