@@ -32,6 +32,7 @@ from puyun.storage.snapshots import Snapshot
 from puyun.system.clock import SystemClock
 from puyun.system.entropy import key_entropy, organization_id
 from puyun.system.passwords import hash_password
+from puyun.system.vault import Vault
 from stage.arbiter import StageArbiter
 from stage.waiting import PATIENCE, until
 
@@ -147,6 +148,7 @@ class Site:
                 catalogue=self.catalogue,
                 arbiter=self.arbiter,
                 signer=self.signer,
+                vault=Vault(folder),
                 signup=signup,
                 stopping=lambda: self.stopping,
             )

@@ -34,7 +34,10 @@ from puyun.portal.settings.data import DataPage
 from puyun.portal.settings.profile import ProfilePage
 from puyun.portal.shop.changefeed import ChangeFeed
 from puyun.portal.shop.compare import ComparePage
+from puyun.portal.security.code import CodePage
+from puyun.portal.security.routes import security_routes
 from puyun.storage.reports.signatures import Signer
+from puyun.system.vault import Vault
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
 
@@ -46,7 +49,8 @@ def _never() -> bool:
 @dataclass(frozen=True, kw_only=True)
 class PageDeps:
     """What the pages need. `prices` and `catalogue` give the snapshot that the data plane works from at this moment;
-    `signer` signs receipts as the API does; `stopping` turns true when the server wants to go, and ends the open streams.
+    `signer` signs receipts as the API does; `vault` seals what the database must not give away; `stopping` turns true
+    when the server wants to go, and ends the open streams.
     """
 
     engine: Engine
@@ -56,6 +60,7 @@ class PageDeps:
     catalogue: Callable[[], Catalogue]
     arbiter: Arbiter
     signer: Signer
+    vault: Vault
     signup: Signup = field(default_factory=Signup)
     stopping: Callable[[], bool] = _never
 
@@ -70,6 +75,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     board = PriceBoard(deps.prices, deps.clock)
     levels = LevelBoard(deps.engine, deps.clock)
     hashing = Hashing()
+    code = CodePage(site, deps.vault)
     return [
         *Home(site, board, levels, signup=deps.signup.open).routes(),
         *ModelPage(site, board).routes(),
@@ -77,7 +83,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *ChangeFeed(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
         *StatusPage(site, board, levels).routes(),
-        *SignIn(site, hashing, signup=deps.signup.open).routes(),
+        *SignIn(site, hashing, code, signup=deps.signup.open).routes(),
         *SignUp(site, hashing, deps.signup).routes(),
         *StartPage(site, board, deps.catalogue, deps.stopping).routes(),
         *UsagePage(site, board).routes(),
@@ -91,4 +97,6 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *ProfilePage(site).routes(),
         *DataPage(site, hashing).routes(),
         *BillingPage(site, deps.stopping).routes(),
+        *code.routes(),
+        *security_routes(site, hashing, deps.vault),
     ]

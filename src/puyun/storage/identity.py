@@ -17,6 +17,7 @@ from puyun.storage import schema
 from puyun.storage.budgets import tables
 from puyun.storage.budgets.budgets import set_budget
 from puyun.storage.engine import bump
+from puyun.storage.security.tables import pending_sign_in
 
 _ORG = schema.organization
 _USER = schema.user
@@ -137,6 +138,7 @@ def set_password_hash(connection: Connection, user: int, stored: str) -> None:
     """Store a new hash and end the user's sessions: whoever had the old password is out."""
     connection.execute(update(_USER).where(_USER.c.id == user).values(password_hash=stored))
     connection.execute(schema.session.delete().where(schema.session.c.user == user))
+    connection.execute(pending_sign_in.delete().where(pending_sign_in.c.user == user))
 
 
 def set_membership(connection: Connection, membership: Membership) -> None:

@@ -3,6 +3,7 @@
 import secrets
 
 from puyun.identity.keys import ENTROPY_BYTES
+from puyun.identity.totp import RECOVERY_BYTES, RECOVERY_CODES, SECRET_BYTES, recovery_code
 from puyun.kit.ids import ORG_BITS
 
 _LETTERS = "abcdefghjkmnpqrstvwxyz23456789"
@@ -33,3 +34,13 @@ def redeem_code() -> str:
 def password() -> str:
     """A first password to hand over: 78 bits, without letters that look alike."""
     return "".join(secrets.choice(_LETTERS) for _ in range(_PASSWORD_LENGTH))
+
+
+def second_step_secret() -> bytes:
+    """What an app makes the codes of a sign-in's second step from."""
+    return secrets.token_bytes(SECRET_BYTES)
+
+
+def recovery_codes() -> list[str]:
+    """To be written down: each lets in once, in the place of an app's code."""
+    return [recovery_code(secrets.token_bytes(RECOVERY_BYTES)) for _ in range(RECOVERY_CODES)]

@@ -70,6 +70,11 @@ def session_secret(request: Request) -> str:
     return request.cookies.get(_name(request, "session"), "")
 
 
+def session_fingerprint(request: Request) -> bytes:
+    """What the database keeps of this browser's session."""
+    return _fingerprint(session_secret(request))
+
+
 def form_secret(request: Request) -> str:
     """What forms of somebody who is not signed in are tied to; empty before the first form."""
     return request.cookies.get(_name(request, "form"), "")
@@ -85,6 +90,19 @@ def remember_session(request: Request, response: Response, secret: str) -> None:
 
 def forget_session(request: Request, response: Response) -> None:
     _set(request, response, "session", "", 0)
+
+
+def pending_secret(request: Request) -> str:
+    """The cookie of somebody who gave the right password and still owes a code; it opens nothing by itself."""
+    return request.cookies.get(_name(request, "pending"), "")
+
+
+def remember_pending(request: Request, response: Response, secret: str, seconds: int) -> None:
+    _set(request, response, "pending", secret, seconds)
+
+
+def forget_pending(request: Request, response: Response) -> None:
+    _set(request, response, "pending", "", 0)
 
 
 def remember_form(request: Request, response: Response, secret: str) -> None:

@@ -44,6 +44,7 @@ from puyun.storage.ledger.writer import LedgerWriter
 from puyun.storage.money.refunds import refund_unrecorded
 from puyun.storage.reports.signatures import Signer
 from puyun.system import crash
+from puyun.system.vault import Vault
 from puyun.wiring.listener import Listener
 
 LOOPBACK = ("127.0.0.1", "::1")
@@ -235,6 +236,7 @@ class Gateway:
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,
                 signer=signer,
+                vault=Vault(settings.data),
                 stopping=lambda: server.should_exit,
             ),
             admin_face(lambda: plane.snapshot),

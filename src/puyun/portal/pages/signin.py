@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Route
 from puyun.identity.model import User
 from puyun.kit.clock import Instant
 from puyun.portal.hashing import Hashing
+from puyun.portal.security.code import CodePage
 from puyun.portal.tries import TooManyFailuresError, by_address, by_email, count_try
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import find_user, password_hash
@@ -21,7 +22,6 @@ from puyun.web.session import (
     form_secret,
     new_form_secret,
     remember_form,
-    remember_session,
     session_secret,
 )
 from puyun.web.site import Site
@@ -31,11 +31,12 @@ _EMAIL_MAX = 254
 
 
 class SignIn:
-    """`signup`: whether the page leads to the sign-up."""
+    """`code`: whom the password lets in, and who owes a code; `signup`: whether the page leads to the sign-up."""
 
-    def __init__(self, site: Site, hashing: Hashing, *, signup: bool) -> None:
+    def __init__(self, site: Site, hashing: Hashing, code: CodePage, *, signup: bool) -> None:
         self._site = site
         self._hashing = hashing
+        self._code = code
         self._signup = signup
 
     def routes(self) -> list[BaseRoute]:
@@ -73,9 +74,7 @@ class SignIn:
             return response
         if user is None:
             return self._form(request, back, email=email, wrong=True, status=401)
-        response = RedirectResponse(back, 303)
-        remember_session(request, response, self._site.sessions.open(request, user.id))
-        return response
+        return self._code.welcome(request, user.id, back)
 
     def _authenticate(self, email: str, password: str, address: str) -> User | None:
         """The user, or None when e-mail and password do not fit. Raises TooManyFailuresError."""

@@ -7,10 +7,11 @@ from puyun.storage.limits import tables as limits
 from puyun.storage.mail import tables as mail
 from puyun.storage.money import tables as money
 from puyun.storage.schema import metadata
+from puyun.storage.security import tables as security
 from puyun.storage.service import tables as service
 from puyun.system import crash
 
-_ = budgets, limits, mail, money, service  # whose tables are a part of it
+_ = budgets, limits, mail, money, security, service  # whose tables are a part of it
 
 
 def _applied(*_: object, **_named: object) -> None:

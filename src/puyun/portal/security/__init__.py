@@ -1,0 +1,1 @@
+"""Settings, Security: password, sessions, second step, passkeys; and the sign-ins that go with them."""

@@ -1,0 +1,27 @@
+"""Every page of the area."""
+
+from starlette.routing import BaseRoute
+
+from puyun.portal.hashing import Hashing
+from puyun.portal.security.challenge import Challenges
+from puyun.portal.security.desk import Desk
+from puyun.portal.security.overview import Overview
+from puyun.portal.security.passkeys import PasskeyPages
+from puyun.portal.security.passkeysignin import PasskeySignIn
+from puyun.portal.security.password import PasswordPage
+from puyun.portal.security.second import SecondStepPages
+from puyun.system.vault import Vault
+from puyun.web.site import Site
+
+
+def security_routes(site: Site, hashing: Hashing, vault: Vault) -> list[BaseRoute]:
+    """`hashing`: the turns that sign-in and sign-up take too; `vault` keeps secrets."""
+    desk = Desk(site, hashing)
+    challenges = Challenges(vault)
+    return [
+        *Overview(desk).routes(),
+        *PasswordPage(desk).routes(),
+        *SecondStepPages(desk, vault).routes(),
+        *PasskeyPages(desk, challenges).routes(),
+        *PasskeySignIn(site, challenges).routes(),
+    ]
