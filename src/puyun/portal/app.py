@@ -29,6 +29,7 @@ from puyun.portal.pages.signup import SignUp
 from puyun.portal.pages.start import StartPage
 from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
+from puyun.portal.tokens.pages import TokensPage
 from puyun.storage.reports.signatures import Signer
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
@@ -81,4 +82,5 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *ReceiptPage(site, deps.signer).routes(),
         *StatementPages(site).routes(),
         *BillingPage(site, deps.stopping).routes(),
+        *TokensPage(site).routes(),
     ]
