@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from puyun.identity.model import Role
+from puyun.identity.model import ApiKey, Role
 
 
 class Permission(StrEnum):
@@ -31,3 +31,9 @@ ALLOWED: dict[Role, frozenset[Permission]] = {
 
 def may(role: Role, permission: Permission) -> bool:
     return permission in ALLOWED[role]
+
+
+def may_change(role: Role, user: int, key: ApiKey) -> bool:
+    """Whether a member may rotate and revoke a key: any one, or only their own."""
+    own = key.member == user and may(role, Permission.MANAGE_OWN_KEYS)
+    return own or may(role, Permission.MANAGE_KEYS)

@@ -30,12 +30,13 @@ from puyun.portal.pages.start import StartPage
 from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
 from puyun.portal.playground.page import Playground
+from puyun.portal.security.code import CodePage
+from puyun.portal.security.routes import security_routes
 from puyun.portal.settings.data import DataPage
 from puyun.portal.settings.profile import ProfilePage
 from puyun.portal.shop.changefeed import ChangeFeed
 from puyun.portal.shop.compare import ComparePage
-from puyun.portal.security.code import CodePage
-from puyun.portal.security.routes import security_routes
+from puyun.portal.tokens.pages import TokensPage
 from puyun.storage.reports.signatures import Signer
 from puyun.system.vault import Vault
 from puyun.web.app import Face, create_app
@@ -99,4 +100,5 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *BillingPage(site, deps.stopping).routes(),
         *code.routes(),
         *security_routes(site, hashing, deps.vault),
+        *TokensPage(site).routes(),
     ]

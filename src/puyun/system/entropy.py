@@ -3,6 +3,7 @@
 import secrets
 
 from puyun.identity.keys import ENTROPY_BYTES
+from puyun.identity.tokens import ENTROPY_BYTES as TOKEN_BYTES
 from puyun.identity.totp import RECOVERY_BYTES, RECOVERY_CODES, SECRET_BYTES, recovery_code
 from puyun.kit.ids import ORG_BITS
 
@@ -13,6 +14,11 @@ _PASSWORD_LENGTH = 16
 def key_entropy() -> bytes:
     """What `identity.keys.mint` takes."""
     return secrets.token_bytes(ENTROPY_BYTES)
+
+
+def token_entropy() -> bytes:
+    """What `identity.tokens.mint` takes."""
+    return secrets.token_bytes(TOKEN_BYTES)
 
 
 def organization_id() -> int:

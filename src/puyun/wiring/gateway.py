@@ -23,6 +23,8 @@ from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.local import Local
 from puyun.arbiter.remote.client import Client
 from puyun.config import Settings, listed
+from puyun.control.access import ControlDeps
+from puyun.control.app import control_face
 from puyun.demo import Demonstration, Moved
 from puyun.egress.connect import Connector
 from puyun.gateway.dispatch import Dispatcher
@@ -39,6 +41,7 @@ from puyun.jobs.tallies import Tallying
 from puyun.kit.clock import Clock
 from puyun.kit.ids import CallSequence
 from puyun.portal.app import PageDeps, create_pages
+from puyun.portal.board import PriceBoard
 from puyun.storage.ledger.opening import open_store, take_owner
 from puyun.storage.ledger.writer import LedgerWriter
 from puyun.storage.money.refunds import refund_unrecorded
@@ -226,6 +229,15 @@ class Gateway:
     def _server(self, plane: DataPlane, arbiter: Arbiter) -> "_Server":
         settings = self._settings
         signer = Signer(self._engine, settings.data, self._clock)
+        control = ControlDeps(
+            engine=self._engine,
+            clock=self._clock,
+            currency=settings.brand.currency,
+            offers=PriceBoard(lambda: plane.snapshot, self._clock).current,
+            catalogue=lambda: plane.snapshot,
+            arbiter=arbiter,
+            signer=signer,
+        )
         pages = create_pages(
             PageDeps(
                 engine=self._engine,
@@ -240,6 +252,7 @@ class Gateway:
                 stopping=lambda: server.should_exit,
             ),
             admin_face(lambda: plane.snapshot),
+            control_face(control),
         )
         deps = ApiDeps(
             engine=self._engine,

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from puyun.identity.access import Permission
+from puyun.identity import access
 from puyun.identity.model import ApiKey
 from puyun.kit.clock import DAY, HOUR, Instant
 from puyun.kit.ids import format_id, parse_id
@@ -72,8 +72,7 @@ def address(member: Member, key: ApiKey | None, act: str) -> str:
 
 def may_change(member: Member, key: ApiKey) -> bool:
     """Whether a member may rotate and revoke a key: any one, or only their own."""
-    own = key.member == member.user.id and member.may(Permission.MANAGE_OWN_KEYS)
-    return own or member.may(Permission.MANAGE_KEYS)
+    return access.may_change(member.role, member.user.id, key)
 
 
 def ago(used_at: Instant, now: Instant) -> Ago:

@@ -1,0 +1,1 @@
+"""Access tokens of the control API, and what its writes came to, for whoever sends one again."""
