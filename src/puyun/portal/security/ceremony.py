@@ -1,7 +1,5 @@
 """What a browser is asked for in the words of WebAuthn, and how its answer is checked."""
 
-from typing import cast
-
 import msgspec
 from starlette.requests import Request
 from webauthn import (
@@ -123,7 +121,7 @@ def registered(answer: RegistrationCredential, challenge: bytes, place: Place) -
 
 def signed_in(answer: AuthenticationCredential, passkey: Passkey, challenge: bytes, place: Place) -> int | None:
     """How often the device has signed by now, if this is the passkey and it signed this challenge here."""
-    handle = cast("bytes | None", answer.response.user_handle)
+    handle = answer.response.user_handle
     if handle is not None and handle != handle_of(passkey.user.id):
         return None
     try:
