@@ -14,16 +14,6 @@ from puyun.storage.migrate import upgrade
 from puyun.system import passwords
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a module makes once for its tests is made once: they go to one process together."""
-    for item in items:
-        made = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-        shared = any(fixtures[-1].scope == "module" for fixtures in made.values())
-        if shared and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords() -> Iterator[None]:
     """The least work that argon2 does: tests sign in by the hundred. tests/unit/system/test_passwords.py has it all."""
