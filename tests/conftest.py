@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 from argon2 import PasswordHasher
 from sqlalchemy import text
 from stage.platform import Platform
@@ -14,14 +15,13 @@ from puyun.storage.migrate import upgrade
 from puyun.system import passwords
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a module makes once for its tests is made once: they go to one process together."""
-    for item in items:
-        made = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
-        shared = any(fixtures[-1].scope == "module" for fixtures in made.values())
-        if shared and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """xdist 3.8 writes a test's group where pytest 9.2 does not read it any more: no group was kept together."""
+    for item in items if getattr(config.option, "loadgroup", False) else ():
+        group = item.get_closest_marker("xdist_group")
+        if group is not None and "@" not in item.nodeid.rpartition("]")[2]:
+            item._id = coerce_node_id(f"{item.nodeid}@{group.args[0]}")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,10 @@ from puyun.sim.trace import dressed, synthetic
 CALLS = 6_000
 
 
+pytestmark = pytest.mark.xdist_group("sim-holds")
+"""What they share takes seconds: it is made in one process."""
+
+
 @pytest.fixture(scope="module")
 def reports() -> dict[str, Report]:
     asked = dressed(synthetic(1, CALLS), 1)

@@ -12,6 +12,10 @@ from puyun.sim.tiers.scenarios import SCENARIOS
 POLICIES = ("priority", "fifo")
 
 
+pytestmark = pytest.mark.xdist_group("sim-page")
+"""What they share takes seconds: it is made in one process."""
+
+
 @pytest.fixture(scope="module")
 def report() -> Report:
     scenarios = [replace(SCENARIOS[name], until=40 * SECOND, warm=10 * SECOND) for name in ("test-10", "weights")]
