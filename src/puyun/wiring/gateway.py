@@ -231,6 +231,7 @@ class Gateway:
                 clock=self._clock,
                 brand=settings.brand,
                 signup=settings.signup,
+                mail=settings.mail,
                 prices=lambda: plane.snapshot,
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,

@@ -5,12 +5,13 @@ from alembic import context
 from puyun.storage.budgets import tables as budgets
 from puyun.storage.limits import tables as limits
 from puyun.storage.mail import tables as mail
+from puyun.storage.members import tables as members
 from puyun.storage.money import tables as money
 from puyun.storage.schema import metadata
 from puyun.storage.service import tables as service
 from puyun.system import crash
 
-_ = budgets, limits, mail, money, service  # whose tables are a part of it
+_ = budgets, limits, mail, members, money, service  # whose tables are a part of it
 
 
 def _applied(*_: object, **_named: object) -> None:
