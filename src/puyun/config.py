@@ -318,7 +318,7 @@ def _parse(key: str, setting: Found) -> object:
 
 def _nearest(key: str) -> str:
     names = list(keys())
-    near = difflib.get_close_matches(key, names, 1, 0.5) or [name for name in names if name.endswith("." + key)]
+    near = [name for name in names if name.endswith("." + key)] or difflib.get_close_matches(key, names, 1, 0.5)
     return f"did you mean {near[0]}?" if near else f"the sections are {', '.join(SECTIONS)}"
 
 
