@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -174,6 +174,26 @@ class Signup(msgspec.Struct, frozen=True, kw_only=True):
         return amount
 
 
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """The server that takes letters. Without a host none go out, and the pages show links instead."""
+
+    host: Annotated[str, Meta(description="SMTP server that takes letters; empty: none go out")] = ""
+    port: Annotated[int, Meta(ge=1, le=65_535, description="its port")] = 587
+    user: Annotated[str, Meta(description="user to sign in to it as; empty for none")] = ""
+    password: Annotated[str, Meta(description="password of that user")] = ""
+    sender: Annotated[str, Meta(max_length=254, description="address that letters come from")] = ""
+    tls: Annotated[
+        Literal["starttls", "tls", "none"], Meta(description="`starttls`, `tls` from the first byte, or `none`")
+    ] = "starttls"
+    links: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://[^ /]+)?$",
+            description="how links in letters begin, such as `https://ai.example.com`; needed with a host",
+        ),
+    ] = ""
+
+
 class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     path: Annotated[
         str, Meta(description="GGUF file of the embedded demonstration model; empty for the packaged one")
@@ -192,6 +212,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prices: Prices = Prices()
     money: Money = Money()
     signup: Signup = Signup()
+    mail: Mail = Mail()
     local_model: LocalModel = LocalModel()
 
     @property
@@ -212,6 +233,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "prices": Prices,
     "money": Money,
     "signup": Signup,
+    "mail": Mail,
     "local_model": LocalModel,
 }
 
@@ -296,7 +318,7 @@ def _parse(key: str, setting: Found) -> object:
 
 def _nearest(key: str) -> str:
     names = list(keys())
-    near = difflib.get_close_matches(key, names, 1, 0.5) or [name for name in names if name.endswith("." + key)]
+    near = [name for name in names if name.endswith("." + key)] or difflib.get_close_matches(key, names, 1, 0.5)
     return f"did you mean {near[0]}?" if near else f"the sections are {', '.join(SECTIONS)}"
 
 
@@ -323,6 +345,8 @@ def _check(settings: Settings, found: Mapping[str, Found]) -> None:
     host = settings.server.host
     if not _is_host(host):
         raise refuse("server.host", f"{host!r} is no address or host name")
+    if settings.mail.host and not (settings.mail.sender and settings.mail.links):
+        raise refuse("mail.host", "needs `mail.sender` and `mail.links` beside it")
     for name in ("tiers", "limits", "credit"):
         try:
             getattr(settings.signup, f"given_{name}")

@@ -31,22 +31,9 @@ def test_what_calls_cost_is_what_the_usage_page_says(platform: Platform, browser
     charge = sum(record["charge"] for record in platform.records(account))
     assert len(answers) == 3
     assert charge > 0
-<<<<<<< HEAD
     with window(browser, platform.base_url, "/portal/usage", email=platform.person(account)) as page:
         assert page.locator('[data-figure="requests"]').inner_text() == "3"
         assert page.locator('[data-figure="cost"]').inner_text() == f"${format_amount(charge)}"
         assert page.locator('tfoot [data-field="charge"]').inner_text() == f"${format_amount(charge)}"
         assert page.locator('[data-figure="available"]').inner_text() == f"${format_amount(wallet.available)}"
-        assert page.locator("tbody th").all_inner_texts() == ["mock"]
-=======
-    page.goto(platform.base_url + "/login")
-    page.get_by_label("E-mail address").fill(f"{account.number}@example.com")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.locator("main").get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/portal/usage")
-    assert page.locator('[data-figure="requests"]').inner_text() == "3"
-    assert page.locator('[data-figure="cost"]').inner_text() == f"${format_amount(charge)}"
-    assert page.locator('tfoot [data-field="charge"]').inner_text() == f"${format_amount(charge)}"
-    assert page.locator('[data-figure="available"]').inner_text() == f"${format_amount(wallet.available)}"
-    assert page.locator("tbody [data-label] th").all_inner_texts() == ["mock"]
->>>>>>> usage
+        assert page.locator("tbody [data-label] th").all_inner_texts() == ["mock"]

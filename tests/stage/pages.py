@@ -13,7 +13,7 @@ from sqlalchemy import insert
 
 from puyun.catalog.model import Deployment, Dialect, Kind, Model, Provider, Tier
 from puyun.catalog.snapshot import Candidate, SoldModel
-from puyun.config import Brand, Signup
+from puyun.config import Brand, Mail, Signup
 from puyun.identity.keys import mint
 from puyun.identity.model import ApiKey, KeySpec, Membership, Organization, Role, User
 from puyun.kit.clock import HOUR, Clock, Instant
@@ -129,6 +129,7 @@ class Site:
         prices: Prices | None = None,
         brand: Brand | None = None,
         signup: Signup = CLOSED,
+        mail: Mail | None = None,
     ) -> None:
         if migrated is not None:
             shutil.copy(migrated, sqlite_path(folder))
@@ -150,6 +151,7 @@ class Site:
                 signer=self.signer,
                 vault=Vault(folder),
                 signup=signup,
+                mail=mail or Mail(),
                 stopping=lambda: self.stopping,
             )
         )

@@ -146,7 +146,7 @@ def user_create(
     email: Annotated[str, typer.Argument(help="Address to sign in with.")],
     *,
     org: Annotated[str | None, typer.Option(help="Organization to join.")] = None,
-    role: Annotated[str, typer.Option(help="owner, admin, member or viewer.")] = "owner",
+    role: Annotated[str, typer.Option(help="owner, admin, member, viewer or billing.")] = "owner",
     operator: Annotated[bool, typer.Option("--operator", help="Runs the platform: may enter the admin pages.")] = False,
     password_stdin: FromStdin = False,
     generate: Generate = False,
@@ -160,7 +160,7 @@ def user_create(
     from puyun.system.clock import SystemClock
 
     if role not in set(Role):
-        raise usage(f"There is no role {role!r}.", "owner, admin, member or viewer")
+        raise usage(f"There is no role {role!r}.", "owner, admin, member, viewer or billing")
     if org is None and not operator:
         raise usage("A user needs an organization.", "--org ORG, or --operator for somebody who runs the platform")
     with opening.reading(data, config) as connection:

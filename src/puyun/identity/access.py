@@ -23,6 +23,7 @@ _ADMIN = _MEMBER | {Permission.SEE_BILLING, Permission.MANAGE_KEYS, Permission.M
 
 ALLOWED: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _VIEW,
+    Role.BILLING: _VIEW | {Permission.SEE_BILLING, Permission.TOP_UP},
     Role.MEMBER: _MEMBER,
     Role.ADMIN: _ADMIN,
     Role.OWNER: _ADMIN | {Permission.CLOSE},

@@ -20,6 +20,7 @@ class Role(StrEnum):
     ADMIN = "admin"
     MEMBER = "member"
     VIEWER = "viewer"
+    BILLING = "billing"
 
 
 class Organization(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,11 +9,13 @@ from starlette.types import ASGIApp
 
 from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.rows import Catalogue
-from puyun.config import Brand, Signup
+from puyun.config import Brand, Mail, Signup
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
 from puyun.portal.hashing import Hashing
 from puyun.portal.levels import LevelBoard
+from puyun.portal.members.join import JoinPage
+from puyun.portal.members.page import MembersPage
 from puyun.portal.money.billing import BillingPage
 from puyun.portal.money.log import CallLog
 from puyun.portal.money.receipt import ReceiptPage
@@ -63,6 +65,7 @@ class PageDeps:
     signer: Signer
     vault: Vault
     signup: Signup = field(default_factory=Signup)
+    mail: Mail = field(default_factory=Mail)
     stopping: Callable[[], bool] = _never
 
 
@@ -101,4 +104,6 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *code.routes(),
         *security_routes(site, hashing, deps.vault),
         *TokensPage(site).routes(),
+        *MembersPage(site, deps.mail).routes(),
+        *JoinPage(site, hashing).routes(),
     ]

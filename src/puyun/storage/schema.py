@@ -79,7 +79,7 @@ membership = Table(
     Column("org", Id, ForeignKey("organization.id"), primary_key=True),
     Column("user", Id, ForeignKey("user.id"), primary_key=True, index=True),
     Column("role", Text, nullable=False),
-    CheckConstraint("role IN ('owner', 'admin', 'member', 'viewer')", name="role"),
+    CheckConstraint("role IN ('owner', 'admin', 'member', 'viewer', 'billing')", name="role"),
     **CLUSTERED,
 )
 

@@ -97,6 +97,10 @@ class Site:
         language = visitor_of(request).language
         return Markup(self._templates.get(template, language).render(**context))  # noqa: S704 - rendered with escaping
 
+    def text(self, template: str, language: Language, context: dict[str, object]) -> str:
+        """Plain text, such as a letter."""
+        return self._templates.get(template, language).render(**context)
+
     def prefer(self, request: Request) -> Response:
         """Remember a language or a theme and go back; a link, so that it works without scripts."""
         response = RedirectResponse(local_path(request.query_params.get("back", ""), "/"), 303)

@@ -4,14 +4,14 @@ from puyun.identity.access import ALLOWED, Permission, may
 from puyun.identity.model import Role
 
 TABLE = """
-                  viewer member admin owner
-see_usage         yes    yes    yes   yes
-see_billing       no     no     yes   yes
-manage_own_keys   no     yes    yes   yes
-manage_keys       no     no     yes   yes
-manage_members    no     no     yes   yes
-top_up            no     no     yes   yes
-close             no     no     no    yes
+                  viewer billing member admin owner
+see_usage         yes    yes     yes    yes   yes
+see_billing       no     yes     no     yes   yes
+manage_own_keys   no     no      yes    yes   yes
+manage_keys       no     no      no     yes   yes
+manage_members    no     no      no     yes   yes
+top_up            no     yes     no     yes   yes
+close             no     no      no     no    yes
 """
 
 

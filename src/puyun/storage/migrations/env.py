@@ -6,13 +6,14 @@ from puyun.storage.budgets import tables as budgets
 from puyun.storage.control import tables as control
 from puyun.storage.limits import tables as limits
 from puyun.storage.mail import tables as mail
+from puyun.storage.members import tables as members
 from puyun.storage.money import tables as money
 from puyun.storage.schema import metadata
 from puyun.storage.security import tables as security
 from puyun.storage.service import tables as service
 from puyun.system import crash
 
-_ = budgets, control, limits, mail, money, security, service  # whose tables are a part of it
+_ = budgets, control, limits, mail, members, money, security, service  # whose tables are a part of it
 
 
 def _applied(*_: object, **_named: object) -> None:
