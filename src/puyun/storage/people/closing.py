@@ -7,10 +7,22 @@ from puyun.identity.model import Organization, OrganizationStatus, Role
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.storage import schema
+from puyun.storage.control import tables as control
 from puyun.storage.identity import list_memberships, read_keys, revoke_key, set_organization
+from puyun.storage.members import tables as members
+from puyun.storage.security import tables as security
 from puyun.storage.wallets import load_wallet
 
 _USER, _MEMBERSHIP, _KEY = schema.user, schema.membership, schema.api_key
+_THEIRS = (
+    _MEMBERSHIP,
+    schema.session,
+    security.second_step,
+    security.recovery_code,
+    security.pending_sign_in,
+    security.passkey,
+)
+"""Rows that are a person's own and let them in somewhere."""
 
 
 class Obstacle(msgspec.Struct, frozen=True):
@@ -62,8 +74,11 @@ def close_user(connection: Connection, user: int, now: Instant) -> None:
             set_organization(connection, organization.id, status=OrganizationStatus.SUSPENDED)
         for key in read_keys(connection, mine & _KEY.c.revoked_at.is_(None)):
             revoke_key(connection, key.id, now)
-    for table in (_MEMBERSHIP, schema.session):
+    for table in _THEIRS:
         connection.execute(delete(table).where(table.c.user == user))
+    connection.execute(delete(members.invitation).where(members.invitation.c.by == user))
+    end_tokens = update(control.access_token).where(control.access_token.c.user == user)
+    connection.execute(end_tokens.where(control.access_token.c.revoked_at.is_(None)).values(revoked_at=now))
     gone = {"email": f"closed-{user}@account.invalid", "password_hash": "", "operator": 0}
     connection.execute(update(_USER).where(_USER.c.id == user).values(gone))
 

@@ -21,6 +21,15 @@ from puyun.storage.identity import (
     set_membership,
 )
 from puyun.storage.people.closing import NotYetError, close_user, obstacles
+from puyun.storage.security.passkeys import NewPasskey, add_passkey, find_passkey
+from puyun.storage.security.second import (
+    begin_second_step,
+    find_pending,
+    find_second_step,
+    open_pending,
+    set_codes,
+    use_code,
+)
 from puyun.storage.sessions import find_session, open_session
 from puyun.storage.wallets import MoneyKind, top_up
 
@@ -64,6 +73,21 @@ def test_who_goes_leaves_no_address_no_session_and_no_key_that_works(engine, peo
         assert [user.email for user, _ in list_members(connection, ENGINES)] == ["ada@example.com"]
         assert {key.id: key.usable(NOW) for key in list_keys(connection, ENGINES)} == {mine: False, ours: True}
         assert load_organization(connection, ENGINES).status is OrganizationStatus.ACTIVE
+
+
+def test_nothing_that_lets_in_is_left(engine, people):
+    bob = people["bob"]
+    with writing(engine) as connection:
+        add_passkey(connection, bob, NewPasskey(credential=b"c", public_key=b"p", signs=0, name="phone"), NOW)
+        begin_second_step(connection, bob, b"sealed", NOW)
+        set_codes(connection, bob, [b"one"])
+        open_pending(connection, b"cookie", bob, NOW)
+    close(engine, bob)
+    with reading(engine) as connection:
+        assert find_passkey(connection, b"c") is None
+        assert find_second_step(connection, bob) is None
+        assert not use_code(connection, bob, b"one")
+        assert find_pending(connection, b"cookie", NOW) is None
 
 
 def test_an_address_that_was_left_can_be_taken_again(engine, people):
