@@ -140,6 +140,7 @@ class Site:
         self.stopping = False
         self.arbiter = StageArbiter(self.clock)
         self.signer = Signer(self.engine, folder, self.clock)
+        self.vault = Vault(folder)
         self.app = create_pages(
             PageDeps(
                 engine=self.engine,
@@ -149,7 +150,7 @@ class Site:
                 catalogue=self.catalogue,
                 arbiter=self.arbiter,
                 signer=self.signer,
-                vault=Vault(folder),
+                vault=self.vault,
                 signup=signup,
                 mail=mail or Mail(),
                 stopping=lambda: self.stopping,

@@ -41,6 +41,7 @@ def client(site):
         catalogue=snapshot,
         arbiter=site.arbiter,
         signer=site.signer,
+        vault=site.vault,
     )
     site.person("root@example.com", operator=True)
     return TestClient(create_pages(deps, admin_face(snapshot)), follow_redirects=False)

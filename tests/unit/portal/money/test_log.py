@@ -154,7 +154,7 @@ def test_who_may_see_usage_has_the_link_and_who_may_see_billing_the_other(counte
     page = counter.signed_in("eve@example.com").get(PAGE)
     assert page.status_code == 200
     assert 'href="/portal/receipts" aria-current="page"' in page.text
-    assert ('href="/portal/billing"' in page.text) is (role in {Role.OWNER, Role.ADMIN})
+    assert ('href="/portal/billing"' in page.text) is (role in {Role.OWNER, Role.ADMIN, Role.BILLING})
 
 
 def test_a_member_of_two_organizations_keeps_the_one_that_was_chosen(counter, shop):
