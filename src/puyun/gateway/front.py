@@ -1,6 +1,6 @@
 """The server side of HTTP: uvicorn's protocol, which we subclass to take the data-plane paths ourselves.
 
-uvicorn keeps parsing, TLS, signals, graceful stop and every other path. A data-plane request becomes an `Exchange`,
+uvicorn keeps parsing, signals, graceful stop and every other path. A data-plane request becomes an `Exchange`,
 served by one coroutine once its body is whole; it stands in uvicorn's pipeline like one of its own cycles, so answers
 leave in the order in which requests came, of either kind.
 """
