@@ -18,7 +18,7 @@ from puyun.kit.errors import PuyunError
 from puyun.storage.control.outcomes import Outcome, find_outcome, keep_outcome
 from puyun.storage.control.tokens import Bearer
 from puyun.storage.engine import writing
-from puyun.system.sealing import seal, unseal
+from puyun.system.sealing import key_of, seal, unseal
 
 REPLAYED = "idempotency-replayed"
 
@@ -63,9 +63,9 @@ def once(caller: Caller, write: Named, status: int, act: Callable[[Connection, B
             if kept.request != write.request:
                 text = "This Idempotency-Key was used for another write. Use a new one for each."
                 raise PuyunError("idempotency_key_reused", 422, text, param="Idempotency-Key")
-            return _answer(kept.status, unseal(caller.secret, purpose, kept.sealed), {REPLAYED: "true"})
+            return _answer(kept.status, unseal(key_of(caller.secret), purpose, kept.sealed), {REPLAYED: "true"})
         body = act(connection, bearer).model_dump_json().encode()
-        outcome = Outcome(write.request, status, seal(caller.secret, purpose, body))
+        outcome = Outcome(write.request, status, seal(key_of(caller.secret), purpose, body))
         keep_outcome(connection, token, write.name, outcome, caller.now)
     return _answer(status, body, {})
 

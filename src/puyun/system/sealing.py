@@ -1,4 +1,4 @@
-"""Sealing: bytes that nobody can read or change without the secret they were sealed with (AES-256-GCM)."""
+"""Sealing: bytes that nobody can read or change without the key they were sealed with (AES-256-GCM)."""
 
 import hashlib
 import hmac
@@ -11,22 +11,28 @@ _NONCE_BYTES = 12
 
 
 class BrokenSealError(ValueError):
-    """Another secret, another purpose, or other bytes."""
+    """Another key, another purpose, or other bytes."""
 
 
-def seal(secret: str, purpose: bytes, content: bytes) -> bytes:
-    """`secret`: at least 128 random bits, for it is not stretched; `purpose` binds the content to where it belongs."""
+def seal(key: bytes, purpose: bytes, plain: bytes) -> bytes:
+    """`key`: 32 random bytes; `purpose` binds the content to where it belongs, so that none is swapped."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + AESGCM(_key(secret)).encrypt(nonce, content, purpose)
+    return nonce + AESGCM(key).encrypt(nonce, plain, purpose)
 
 
-def unseal(secret: str, purpose: bytes, sealed: bytes) -> bytes:
+def unseal(key: bytes, purpose: bytes, sealed: bytes) -> bytes:
     """Raises BrokenSealError."""
     try:
-        return AESGCM(_key(secret)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose)
+        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose)
     except (InvalidTag, ValueError) as error:
         raise BrokenSealError("these bytes were not sealed so") from error
 
 
-def _key(secret: str) -> bytes:
-    return hmac.new(secret.encode(), b"puyun seal", hashlib.sha256).digest()
+def key_of(secret: str) -> bytes:
+    """A key that whoever has the secret has. At least 128 random bits: it is not stretched."""
+    return derived(secret.encode(), b"puyun seal")
+
+
+def derived(key: bytes, use: bytes) -> bytes:
+    """One key for each use of another one."""
+    return hmac.new(key, use, hashlib.sha256).digest()

@@ -4,22 +4,17 @@ The key is made at first need: `sealing-key` in the data directory, readable by 
 database need the same file.
 """
 
-import hashlib
-import hmac
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from puyun.kit.errors import PuyunError
+from puyun.system.sealing import BrokenSealError, derived, seal, unseal
 
 KEY_FILE = "sealing-key"
 
 _KEY_BYTES = 32
-_NONCE_BYTES = 12
 
 
 class Vault:
@@ -31,14 +26,13 @@ class Vault:
 
     def seal(self, purpose: str, plain: bytes) -> bytes:
         """Encrypted; it opens for the same purpose only. The purpose names whose it is, so that none is swapped."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher().encrypt(nonce, plain, purpose.encode())
+        return seal(self._derived(b"seal"), purpose.encode(), plain)
 
     def unseal(self, purpose: str, sealed: bytes) -> bytes:
         """Raises PuyunError `sealed_elsewhere` (500) where it was sealed with another key or for another purpose."""
         try:
-            return self._cipher().decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
-        except (InvalidTag, ValueError) as error:
+            return unseal(self._derived(b"seal"), purpose.encode(), sealed)
+        except BrokenSealError as error:
             text = (
                 f"This was sealed with another key than the one in {KEY_FILE}. The operator has to restore that file."
             )
@@ -46,15 +40,12 @@ class Vault:
 
     def sign(self, message: bytes) -> bytes:
         """32 bytes that only who has the key can make."""
-        return hmac.new(self._derived(b"sign"), message, hashlib.sha256).digest()
-
-    def _cipher(self) -> AESGCM:
-        return AESGCM(self._derived(b"seal"))
+        return derived(self._derived(b"sign"), message)
 
     def _derived(self, use: bytes) -> bytes:
         if self._key is None:
             self._key = self._load() or self._first()
-        return hmac.new(self._key, use, hashlib.sha256).digest()
+        return derived(self._key, use)
 
     def _load(self) -> bytes | None:
         try:

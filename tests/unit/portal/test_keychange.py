@@ -5,7 +5,8 @@ from html import unescape
 
 import pytest
 from sqlalchemy import select
-from stage.pages import CHAT, EMBEDDING, PASSWORD, Prices, Site
+from stage.pages import CHAT, EMBEDDING, Prices, Site
+from stage.visitor import signed_in
 from starlette.testclient import TestClient
 
 from puyun.catalog.model import Kind, Model, Tier
@@ -38,13 +39,6 @@ def pages(tmp_path, migrated):
 @pytest.fixture
 def engines(pages):
     return pages.organization("Engines")
-
-
-def signed_in(pages, email=EMAIL):
-    client = TestClient(pages.app, follow_redirects=False)
-    token = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)[1]
-    assert client.post("/login", data={"csrf": token, "email": email, "password": PASSWORD}).status_code == 303
-    return client
 
 
 @pytest.fixture

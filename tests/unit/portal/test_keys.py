@@ -4,7 +4,8 @@ import re
 from html import unescape
 
 import pytest
-from stage.pages import CHAT, PASSWORD, Site
+from stage.pages import CHAT, Site
+from stage.visitor import signed_in
 from starlette.testclient import TestClient
 
 from puyun.catalog.model import Tier
@@ -34,13 +35,6 @@ def pages(tmp_path, migrated):
 @pytest.fixture
 def engines(pages):
     return pages.organization("Engines")
-
-
-def signed_in(pages, email=EMAIL):
-    client = TestClient(pages.app, follow_redirects=False)
-    token = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)[1]
-    assert client.post("/login", data={"csrf": token, "email": email, "password": PASSWORD}).status_code == 303
-    return client
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import asyncio
 import re
 from html import unescape
 
-import msgspec
 import pytest
 from stage.pages import CHAT, DEMO, EMBEDDING, HOSTILE, PASSWORD, Prices, Site
-from starlette.requests import Request
+from stage.streams import nothing, request_for, told as heard
+from stage.visitor import signed_in
 from starlette.testclient import TestClient
 
 from puyun.catalog.model import Kind, Model, Tier
@@ -42,13 +42,6 @@ def engines(pages):
     organization = pages.organization("Engines")
     pages.person(EMAIL, organization)
     return organization
-
-
-def signed_in(pages):
-    client = TestClient(pages.app, follow_redirects=False)
-    token = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)[1]
-    assert client.post("/login", data={"csrf": token, "email": EMAIL, "password": PASSWORD}).status_code == 303
-    return client
 
 
 @pytest.fixture
@@ -256,35 +249,12 @@ def feed(monkeypatch, pages, engines):
 
 
 def asked(feed):
-    headers = [(b"cookie", f"puyun-session={feed.cookie}".encode()), (b"host", b"h")]
-    address = {"scheme": "http", "path": STREAM, "query_string": b"tier=flex&q=gpt", "server": ("h", 80)}
-    return Request({"type": "http", "method": "GET", "headers": headers} | address)
+    return request_for(STREAM, feed.cookie, "tier=flex&q=gpt")
 
 
 def told(feed, *steps):
-    """The events of one stream; each step happens before the next one is waited for. None: the end."""
-
-    async def listen():
-        request = asked(feed)
-        events, found = feed._events(request, feed._view(request)), []
-        assert await anext(events) == b"retry: 2000\n\n"
-        for step in steps:
-            step()
-            chunk = await anext(events, None)
-            found.append(chunk and parse(chunk))
-        await events.aclose()
-        return found
-
-    return asyncio.run(listen())
-
-
-def parse(chunk):
-    head, data = chunk.decode().strip().split("\n")
-    return head.removeprefix("event: "), msgspec.json.decode(data.removeprefix("data: "))
-
-
-def nothing():
-    pass
+    request = asked(feed)
+    return heard(feed._events(request, feed._view(request)), *steps)
 
 
 def test_a_stream_tells_all_then_what_changed(pages, engines, feed):

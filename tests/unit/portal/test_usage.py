@@ -7,7 +7,8 @@ from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import insert
-from stage.pages import CHAT, DEMO, PASSWORD, Site
+from stage.pages import CHAT, DEMO, Site
+from stage.visitor import signed_in
 from starlette.testclient import TestClient
 
 from puyun.catalog.model import Tier
@@ -44,13 +45,6 @@ def engines(pages):
     with writing(pages.engine) as connection:
         top_up(connection, organization.id, 5 * NANO, kind=MoneyKind.PAID, ref="first", now=NOW)
     return organization
-
-
-def signed_in(pages, email=EMAIL):
-    client = TestClient(pages.app, follow_redirects=False)
-    token = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)[1]
-    assert client.post("/login", data={"csrf": token, "email": email, "password": PASSWORD}).status_code == 303
-    return client
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from html import unescape
 import pytest
 from shop import Shop
 from sqlalchemy import update
-from stage.pages import PASSWORD, Site
-from starlette.testclient import TestClient
+from stage.pages import Site
+from stage.visitor import signed_in
 
 from puyun.config import Brand
 from puyun.kit.clock import DAY
@@ -40,10 +40,7 @@ class Counter:
             connection.execute(update(schema.session).values(seen_at=now, expires_at=now + DAY))
 
     def signed_in(self, email=EMAIL):
-        client = TestClient(self.pages.app, follow_redirects=False)
-        token = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)[1]
-        assert client.post("/login", data={"csrf": token, "email": email, "password": PASSWORD}).status_code == 303
-        return client
+        return signed_in(self.pages, email)
 
 
 @pytest.fixture

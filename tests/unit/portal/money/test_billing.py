@@ -4,11 +4,10 @@ import asyncio
 import re
 from html import unescape
 
-import msgspec
 import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
-from starlette.requests import Request
+from stage.streams import nothing, request_for, told as heard
 
 from puyun.config import Brand
 from puyun.identity.access import ALLOWED, Permission
@@ -197,35 +196,12 @@ def feed(monkeypatch, counter, client):
 
 
 def asked(feed):
-    headers = [(b"cookie", f"puyun-session={feed.cookie}".encode()), (b"host", b"h")]
-    address = {"scheme": "http", "path": STREAM, "query_string": b"", "server": ("h", 80)}
-    return Request({"type": "http", "method": "GET", "headers": headers} | address)
+    return request_for(STREAM, feed.cookie)
 
 
 def told(feed, *steps):
-    """The events of one stream; each step happens before the next one is waited for. None: the end."""
-
-    async def listen():
-        request = asked(feed)
-        events, found = feed._events(request, feed._member(request)), []
-        assert await anext(events) == b"retry: 2000\n\n"
-        for step in steps:
-            step()
-            chunk = await anext(events, None)
-            found.append(chunk and parse(chunk))
-        await events.aclose()
-        return found
-
-    return asyncio.run(listen())
-
-
-def parse(chunk):
-    head, data = chunk.decode().strip().split("\n")
-    return head.removeprefix("event: "), msgspec.json.decode(data.removeprefix("data: "))
-
-
-def nothing():
-    pass
+    request = asked(feed)
+    return heard(feed._events(request, feed._member(request)), *steps)
 
 
 def test_a_stream_tells_all_then_what_changed_and_is_what_the_page_says(client, shop, feed):

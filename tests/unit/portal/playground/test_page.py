@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from stage.pages import CHAT, DEMO, EMBEDDING, PASSWORD
+from stage.pages import CHAT, DEMO, EMBEDDING
+from stage.visitor import signed_in
 from starlette.testclient import TestClient
 
 from puyun.identity.access import ALLOWED, Permission
@@ -21,14 +22,6 @@ def engines(pages):
     organization = pages.organization("Engines")
     pages.person("ada@example.com", organization)
     return organization
-
-
-def signed_in(pages, email="ada@example.com"):
-    client = TestClient(pages.app, follow_redirects=False)
-    token = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)[1]
-    answer = client.post("/login", data={"email": email, "password": PASSWORD, "csrf": token})
-    assert answer.status_code == 303
-    return client
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import re
 
 import pytest
 from stage.pages import PASSWORD
+from stage.visitor import signed_in
 from starlette.testclient import TestClient
 
 from puyun.identity.model import Role
@@ -14,13 +15,6 @@ from puyun.web import throttle
 @pytest.fixture
 def engines(pages):
     return pages.organization("Engines")
-
-
-def signed_in(pages, email):
-    client = TestClient(pages.app, follow_redirects=False)
-    token = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)[1]
-    assert client.post("/login", data={"email": email, "password": PASSWORD, "csrf": token}).status_code == 303
-    return client
 
 
 @pytest.fixture

@@ -1,7 +1,4 @@
-import re
-
-from stage.pages import PASSWORD
-from starlette.testclient import TestClient
+from stage.visitor import signed_in
 
 from puyun.identity.model import Role
 from puyun.portal.settings.profile import PATH
@@ -10,9 +7,7 @@ from puyun.portal.settings.profile import PATH
 def test_it_says_who_and_where_one_is_in_both_languages(pages):
     engines, looms = pages.organization("Engines"), pages.organization("<Looms>")
     pages.person("bob@example.com", engines, looms, role=Role.VIEWER)
-    client = TestClient(pages.app, follow_redirects=False)
-    token = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)[1]
-    client.post("/login", data={"email": "bob@example.com", "password": PASSWORD, "csrf": token})
+    client = signed_in(pages, "bob@example.com")
     page = client.get(PATH).text
     assert "<dd>bob@example.com</dd>" in page
     assert page.count("<td>Viewer</td>") == 2

@@ -5,7 +5,8 @@ from html import unescape
 
 import pytest
 from stage.control import serve_control, token
-from stage.pages import PASSWORD, Site
+from stage.pages import Site
+from stage.visitor import signed_in
 from starlette.testclient import TestClient
 
 from puyun.identity.model import Membership, Role
@@ -36,13 +37,6 @@ def engines(pages):
 @pytest.fixture
 def ada(pages, engines):
     return pages.person(EMAIL, engines)
-
-
-def signed_in(pages, email=EMAIL):
-    client = TestClient(pages.app, follow_redirects=False)
-    csrf = re.search(r'name="csrf" value="(\w+)"', client.get("/login").text)[1]
-    assert client.post("/login", data={"csrf": csrf, "email": email, "password": PASSWORD}).status_code == 303
-    return client
 
 
 @pytest.fixture
