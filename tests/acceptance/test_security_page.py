@@ -4,9 +4,10 @@ import re
 from base64 import b32decode
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
-from stage.pages import FLAGS, PASSWORD, Site
-from stage.waiting import PATIENCE
+from playwright.sync_api import expect
+from stage.browser import MILLISECONDS
+from stage.pages import PASSWORD, Site
+from stage.waiting import until
 
 from puyun.identity.totp import STEP, code_at
 
@@ -16,15 +17,6 @@ EMAIL = "ada@example.com"
 PAGE = "/portal/settings/security"
 REFUSED = ("401 (Unauthorized)", "422 (Unprocessable Entity)")
 """What Chromium says of a form that comes back for a change; the page is as it should be."""
-expect.set_options(timeout=PATIENCE * 1000)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -41,7 +33,7 @@ def page(site, browser):
     faults = []
     with site.serving() as address:
         context = browser.new_context(base_url=address.replace("127.0.0.1", "localhost"), locale="en-US")
-        context.set_default_timeout(PATIENCE * 1000)
+        context.set_default_timeout(MILLISECONDS)
         page = context.new_page()
         page.on("console", lambda message: message.type == "error" and faults.append(message.text))
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -109,11 +101,13 @@ def test_a_code_is_asked_for_once_it_is_turned_on(page, site):
     sign_in(page)
     page.get_by_role("button", name="Turn on").click()
     secret = page.locator("code.typed").inner_text()
-    assert page.locator("img.qr").evaluate("image => image.complete && image.naturalWidth > 100")
+    picture = page.locator("img.qr")
+    until(lambda: picture.evaluate("image => image.complete && image.naturalWidth > 100"), "the picture")
     page.get_by_label("Code").fill(code(secret))
     page.get_by_role("button", name="Turn on").click()
-    codes = page.locator(".recovery-codes code").all_inner_texts()
-    assert len(codes) == 10
+    shown = page.locator(".recovery-codes code")
+    expect(shown).to_have_count(10)
+    codes = shown.all_inner_texts()
     page.get_by_role("link", name="I have kept them").click()
     sign_out(page)
 

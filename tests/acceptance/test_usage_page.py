@@ -5,9 +5,9 @@ from zipfile import ZipFile
 
 import pytest
 import stage
-from playwright.sync_api import expect, sync_playwright
-from stage.pages import CHAT, DEMO, FLAGS, PASSWORD, Site
-from stage.waiting import PATIENCE
+from playwright.sync_api import expect
+from stage.browser import window
+from stage.pages import CHAT, DEMO, Site
 
 from puyun.catalog.model import Tier
 from puyun.kit.clock import DAY
@@ -18,7 +18,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 AXE = Path(stage.__file__).parent / "axe" / "axe.min.js"
 EMAIL = "ada@example.com"
 PAGE = "/portal/usage"
-expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture
@@ -35,19 +34,8 @@ def site(tmp_path):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_usage_is_filtered_drawn_and_taken_along(site, scheme):
-    faults = []
-    with site.serving() as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        page = browser.new_context(base_url=address, locale="en-US", color_scheme=scheme).new_page()
-        page.set_default_timeout(PATIENCE * 1000)
-        page.on("console", lambda message: message.type == "error" and faults.append(message.text))
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(PAGE)
-        page.locator("[name=email]").fill(EMAIL)
-        page.locator("[name=password]").fill(PASSWORD)
-        page.locator("main button").click()
-        page.wait_for_url(f"**{PAGE}*")
+def test_usage_is_filtered_drawn_and_taken_along(site, browser, scheme):
+    with site.serving() as address, window(browser, address, PAGE, email=EMAIL, color_scheme=scheme) as page:
         expect(page.locator(".plot canvas")).to_have_count(3)
         page.evaluate(AXE.read_text("utf-8"))
         broken = page.evaluate(
@@ -70,5 +58,3 @@ def test_usage_is_filtered_drawn_and_taken_along(site, scheme):
             sheet = book.read("xl/worksheets/sheet1.xml").decode()
         assert "<t>0.008755</t>" in sheet
         assert "<f>" not in sheet
-        browser.close()
-    assert faults == []
