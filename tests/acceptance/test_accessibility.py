@@ -27,7 +27,7 @@ def address(place):
 
 def faults(page, locale):
     """Of the page that is open, by the rules in its light, and those of colours in the dark."""
-    assert page.locator("html").get_attribute("lang") == {"en-US": "en", "zh-CN": "zh-Hans"}[locale]
+    expect(page.locator("html")).to_have_attribute("lang", {"en-US": "en", "zh-CN": "zh-Hans"}[locale])
     found = [f"{page.url} light {locale}: {fault}" for fault in violations(page)]
     page.emulate_media(color_scheme="dark")
     found += [f"{page.url} dark {locale}: {fault}" for fault in violations(page, colours_only=True)]

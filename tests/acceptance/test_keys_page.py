@@ -50,7 +50,7 @@ def test_a_key_is_made_calls_is_rotated_and_revoked(platform: Platform, browser)
         page.get_by_label("Only from these addresses").fill("127.0.0.0/8")
         page.get_by_role("button", name="Create the key").click()
         first = copied(page)
-        assert platform.base_url in page.locator("pre code").inner_text()
+        expect(page.locator("pre code")).to_contain_text(platform.base_url)
         assert first not in page.url
         until(lambda: calls(first), "a call with the new key")
 
@@ -65,7 +65,7 @@ def test_a_key_is_made_calls_is_rotated_and_revoked(platform: Platform, browser)
         assert calls(first)
 
         page.get_by_role("link", name="I have kept it").click()
-        assert row(page, second).locator('[data-field="models"]').inner_text() == "mock"
+        expect(row(page, second).locator('[data-field="models"]')).to_have_text("mock")
         for secret in (second, first):
             row(page, secret).get_by_role("link", name="Revoke").click()
             page.get_by_role("button", name="Revoke the key").click()
@@ -98,22 +98,22 @@ def test_everything_works_without_scripts(address, browser):
         page.get_by_label("Only chosen ones").check()
         page.get_by_label("Budget").fill("free")
         page.get_by_role("button", name="Create the key").click()
-        assert page.locator(".fault").count() == 2
-        assert page.get_by_label("Budget").input_value() == "free"
+        expect(page.locator(".fault")).to_have_count(2)
+        expect(page.get_by_label("Budget")).to_have_value("free")
         page.get_by_role("checkbox", name=CHAT.name).check()
         page.get_by_label("Budget").fill("")
         page.get_by_role("button", name="Create the key").click()
         secret = page.locator("#secret").inner_text()
-        assert not page.locator("[data-copies]").is_visible()
+        expect(page.locator("[data-copies]")).to_be_hidden()
         page.reload()
         page.wait_for_url("**repeated=1")
-        assert page.locator("[data-key]").count() == 1
+        expect(page.locator("[data-key]")).to_have_count(1)
         row(page, secret).get_by_role("link", name="Revoke").click()
         page.get_by_role("button", name="Revoke the key").click()
         page.wait_for_url("**key=key_1")
         page.get_by_role("radio", name="All").check()
         page.get_by_role("button", name="Show").click()
-        assert row(page, secret).get_attribute("data-state") == "revoked"
+        expect(row(page, secret)).to_have_attribute("data-state", "revoked")
 
 
 def test_a_key_is_made_by_keyboard(address, browser):

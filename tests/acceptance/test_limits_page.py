@@ -54,7 +54,7 @@ def test_what_a_call_uses_shows_without_a_reload_and_is_what_the_api_says(platfo
         found = shown(page, name)
         assert (found["used"], found["remaining"], found["gauge"]) == ("1", "999", [1, 1000])
         assert found["reset"] in {"1 min", "2 min"}
-        assert "a trial" in line(page, name).inner_text()
+        expect(line(page, name)).to_contain_text("a trial")
         models = page.locator("tbody[data-model]").evaluate_all("parts => parts.map(part => part.dataset.model)")
         said = platform.get("/v1/limits", account.key)["models"]
         assert models == sorted(each["model"] for each in said)[:50]
@@ -110,7 +110,7 @@ def test_another_tier_and_a_search_are_followed_too(site, address, browser):
         org = site.arbiter.looks[-1].org
         site.arbiter.call(org, 1, "test")
         expect(figure(page, f"{CHAT.name} in_flight default", "used")).to_have_text("1")
-        assert page.get_by_label("Search models").input_value() == "gpt"
+        expect(page.get_by_label("Search models")).to_have_value("gpt")
 
 
 def test_it_reads_fully_without_scripts_and_by_keyboard(site, address, browser):
@@ -120,7 +120,7 @@ def test_it_reads_fully_without_scripts_and_by_keyboard(site, address, browser):
         page.get_by_role("radio", name="Test").check()
         page.get_by_role("button", name="Show").click()
         page.wait_for_url("**tier=test&q=gpt*")
-        assert page.locator("tbody[data-model]").count() == 1
+        expect(page.locator("tbody[data-model]")).to_have_count(1)
     with window(browser, address, PAGE, email=EMAIL) as page:
         page.keyboard.press("/")
         page.keyboard.type("gpt")

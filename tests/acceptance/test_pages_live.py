@@ -1,6 +1,7 @@
 """The pages of a whole server in a real browser: a price that is set and a call that is paid show by themselves."""
 
 import pytest
+from playwright.sync_api import expect
 from stage.browser import window
 from stage.catalogue import CHANGING
 from stage.platform import Platform
@@ -16,7 +17,7 @@ def test_a_price_set_by_command_reaches_an_open_page(platform: Platform, browser
         page.wait_for_selector("body.is-live")
         platform.cli("price", "set", CHANGING, "flex", "audio", "7.77")
         cell = page.wait_for_selector(f'[data-model="{CHANGING}"][data-tier="flex"] [data-meter="audio"]')
-        assert cell.inner_text() == "$7.77"
+        expect(cell).to_have_text("$7.77")
         assert platform.get("/api/prices")["revision"] >= 1
 
 
@@ -32,8 +33,8 @@ def test_what_calls_cost_is_what_the_usage_page_says(platform: Platform, browser
     assert len(answers) == 3
     assert charge > 0
     with window(browser, platform.base_url, "/portal/usage", email=platform.person(account)) as page:
-        assert page.locator('[data-figure="requests"]').inner_text() == "3"
-        assert page.locator('[data-figure="cost"]').inner_text() == f"${format_amount(charge)}"
-        assert page.locator('tfoot [data-field="charge"]').inner_text() == f"${format_amount(charge)}"
-        assert page.locator('[data-figure="available"]').inner_text() == f"${format_amount(wallet.available)}"
-        assert page.locator("tbody [data-label] th").all_inner_texts() == ["mock"]
+        expect(page.locator('[data-figure="requests"]')).to_have_text("3")
+        expect(page.locator('[data-figure="cost"]')).to_have_text(f"${format_amount(charge)}")
+        expect(page.locator('tfoot [data-field="charge"]')).to_have_text(f"${format_amount(charge)}")
+        expect(page.locator('[data-figure="available"]')).to_have_text(f"${format_amount(wallet.available)}")
+        expect(page.locator("tbody [data-label] th")).to_have_text(["mock"])

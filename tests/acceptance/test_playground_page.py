@@ -31,7 +31,7 @@ def test_a_chat_streams_costs_what_its_receipt_says_and_remembers(platform: Plat
         receipt = last(page).get_by_role("link", name="Receipt")
         expect(receipt).to_be_visible()
         expect(page.locator("#stop")).to_be_hidden()
-        assert page.locator(".turn").count() == 2
+        expect(page.locator(".turn")).to_have_count(2)
         assert last(page).locator(".text").inner_text() != ""
         cost = last(page).locator(".bill span").first.inner_text()
         number = receipt.get_attribute("href").rpartition("/")[2].partition("?")[0]

@@ -45,7 +45,7 @@ def test_a_call_becomes_a_receipt_and_moves_the_balance(platform: Platform, brow
         for name in ("balance", "available", "held"):
             expect(figure(page, name)).to_have_text(f"${said[name]}")
         receipt = platform.receipt(account, request)
-        assert page.locator('[data-entry="usage"] [data-figure="amount"]').inner_text() == f"−${receipt['charge']}"
+        expect(page.locator('[data-entry="usage"] [data-figure="amount"]')).to_have_text(f"−${receipt['charge']}")
         assert page.evaluate("window.before"), "the page was loaded again"
 
         page.get_by_role("link", name="Receipts", exact=True).click()
@@ -88,13 +88,13 @@ def test_it_works_without_scripts_and_by_keyboard(platform: Platform, browser, p
         page.get_by_label("Model").select_option("mock")
         page.get_by_role("button", name="Show").click()
         page.wait_for_url("**status=completed*")
-        assert page.locator(f'[data-call="{request}"]').count() == 1
+        expect(page.locator(f'[data-call="{request}"]')).to_have_count(1)
         page.get_by_label("Request id").fill(request)
         page.get_by_role("button", name="Find").click()
         page.wait_for_url(f"**{LOG}/{request}")
         page.goto(BILLING)
         said = json.loads(platform.cli("balance", account.organization.name, "--json"))
-        assert figure(page, "balance").inner_text() == f"${said['balance']}"
+        expect(figure(page, "balance")).to_have_text(f"${said['balance']}")
     with window(browser, platform.base_url, LOG, email=email) as page:
         page.get_by_label("State").select_option("failed")
         page.wait_for_url("**status=failed*")

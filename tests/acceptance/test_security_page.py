@@ -66,7 +66,7 @@ def test_a_passkey_is_registered_only_with_the_password(page):
     page.get_by_label("Your password").fill("not this one")
     page.get_by_role("button", name="Add the passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("The password is not right.")
-    assert page.get_by_label("Name").input_value() == "my desk"
+    expect(page.get_by_label("Name")).to_have_value("my desk")
 
 
 def test_a_passkey_lets_in_until_it_is_removed(page):
@@ -91,7 +91,7 @@ def test_a_passkey_lets_in_until_it_is_removed(page):
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("This passkey is not known here")
     page.goto(PAGE)
-    assert "/login" in page.url
+    expect(page).to_have_url(re.compile("/login"))
 
 
 def test_a_code_is_asked_for_once_it_is_turned_on(page, site):

@@ -87,7 +87,7 @@ def test_from_the_home_page_to_a_billed_call_by_keyboard(shop, visit, tmp_path):
     page.wait_for_selector("body.is-live")
     expect(page.locator("#first-call")).to_contain_text("Waiting for your first call…")
     page.get_by_role("tab", name="curl").press("ArrowRight")
-    assert page.locator("#snippet").get_by_role("tabpanel").inner_text().startswith("# pip install openai")
+    expect(page.locator("#snippet").get_by_role("tabpanel")).to_contain_text("# pip install openai")
     run(shop, tmp_path, key, shown_call(page, 1))
     expect(page.locator("#first-call")).to_contain_text("Received: your first call.")
     with reading(shop.engine) as connection:
@@ -95,12 +95,12 @@ def test_from_the_home_page_to_a_billed_call_by_keyboard(shop, visit, tmp_path):
     until(lambda: load(shop, organization.id).held == 0, "the hold to end")
     charge = NANO - load(shop, organization.id).balance
     assert charge > 0
-    assert page.locator('[data-figure="cost"]').inner_text() == f"${format_amount(charge)}"
-    assert page.locator("#key").inner_text() == key  # the rest of the page was left alone
+    expect(page.locator('[data-figure="cost"]')).to_have_text(f"${format_amount(charge)}")
+    expect(page.locator("#key")).to_have_text(key)  # the rest of the page was left alone
     page.get_by_role("link", name="See it in the usage").press("Enter")
     page.wait_for_url("**/portal/usage")
-    assert page.locator('[data-figure="requests"]').inner_text() == "1"
-    assert page.locator('[data-figure="cost"]').inner_text() == f"${format_amount(charge)}"
+    expect(page.locator('[data-figure="requests"]')).to_have_text("1")
+    expect(page.locator('[data-figure="cost"]')).to_have_text(f"${format_amount(charge)}")
     expect(page.get_by_role("link", name="Start", exact=True)).to_have_count(0)
 
 
@@ -115,7 +115,7 @@ def test_without_scripts_a_reload_says_that_the_call_came(shop, visit, tmp_path)
     key = make_key(page)
     run(shop, tmp_path, key, shown_call(page, 1))
     page.get_by_role("link", name="Look again").click()
-    assert page.get_by_text("Received: your first call.").is_visible()
+    expect(page.get_by_text("Received: your first call.")).to_be_visible()
     assert key not in page.content()
 
 
@@ -128,7 +128,7 @@ def test_the_key_is_copied_and_a_reload_neither_shows_it_nor_makes_another(visit
     assert page.evaluate("navigator.clipboard.readText()") == key
     page.reload()  # the form is sent again
     assert key not in page.content()
-    assert page.get_by_text("1 key is in use.").is_visible()
+    expect(page.get_by_text("1 key is in use.")).to_be_visible()
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -139,7 +139,7 @@ def test_no_page_is_wider_than_its_window(visit, locale):
     assert too_wide(page) == []
     make_key(page)
     assert too_wide(page) == []
-    assert page.locator("html").get_attribute("lang") == {"en-US": "en", "zh-CN": "zh-Hans"}[locale]
+    expect(page.locator("html")).to_have_attribute("lang", {"en-US": "en", "zh-CN": "zh-Hans"}[locale])
 
 
 @pytest.mark.parametrize(("peer", "scheme"), [(PROXY, "https"), ("127.0.0.3", "http")])

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy import insert
 from stage.browser import LOCALES, too_wide, window
 from stage.pages import CHAT, Site
@@ -49,7 +50,7 @@ def test_an_open_page_follows(site, address, browser):
     with window(browser, address, "about:blank") as page:
         page.clock.install()
         page.goto(PAGE)
-        assert page.locator(WAIT).inner_text() == "–"
+        expect(page.locator(WAIT)).to_have_text("–")
         page.evaluate("window.kept = true")
         page.evaluate("window.scrollTo(0, 120)")
         called(site, site.models()[CHAT.name], good=3, queue_ms=4000)
@@ -69,15 +70,15 @@ def test_it_fits(site, address, browser):
     for locale in LOCALES:
         with window(browser, address, PAGE, locale=locale) as page:
             assert too_wide(page, widths=(320, 390, 768, 1280)) == []
-            assert page.locator(WAIT).is_visible()
+            expect(page.locator(WAIT)).to_be_visible()
 
 
 def test_it_works_without_scripts_and_in_the_dark(site, address, browser):
     called(site, site.models()[CHAT.name], good=99, bad=1, queue_ms=4000)
     with window(browser, address, PAGE, java_script_enabled=False, color_scheme="dark") as page:
-        assert page.locator(f'{WAIT.partition(" ")[0]} [data-figure="available"]').inner_text() == "99.00%"
+        expect(page.locator(f'{WAIT.partition(" ")[0]} [data-figure="available"]')).to_have_text("99.00%")
         page.get_by_text("1 day", exact=True).click()
-        assert page.get_by_text("99.00% good: 1 of 100 calls were bad").is_visible()
-        assert page.get_by_role("img", name="99.00% good calls in 90 days").is_visible()
+        expect(page.get_by_text("99.00% good: 1 of 100 calls were bad")).to_be_visible()
+        expect(page.get_by_role("img", name="99.00% good calls in 90 days")).to_be_visible()
         page.get_by_role("contentinfo").get_by_role("link", name="Status").click()
         assert page.url.endswith("/status")
