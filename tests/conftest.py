@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from _pytest.nodeid import coerce_node_id
 from argon2 import PasswordHasher
+from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 from stage.platform import Platform
 
@@ -13,6 +14,10 @@ from bench.postgres import Postgres
 from puyun.storage.engine import open_engine, writing
 from puyun.storage.migrate import upgrade
 from puyun.system import passwords
+
+# A busy machine is no fault of the code.
+settings.register_profile("puyun", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("puyun")
 
 
 @pytest.hookimpl(trylast=True)

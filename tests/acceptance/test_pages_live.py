@@ -16,7 +16,7 @@ def test_a_price_set_by_command_reaches_an_open_page(platform: Platform, browser
     with window(browser, platform.base_url) as page:
         page.wait_for_selector("body.is-live")
         platform.cli("price", "set", CHANGING, "flex", "audio", "7.77")
-        cell = page.wait_for_selector(f'[data-model="{CHANGING}"][data-tier="flex"] [data-meter="audio"]')
+        cell = page.locator(f'[data-model="{CHANGING}"][data-tier="flex"] [data-meter="audio"]')
         expect(cell).to_have_text("$7.77")
         assert platform.get("/api/prices")["revision"] >= 1
 

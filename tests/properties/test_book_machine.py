@@ -501,4 +501,4 @@ class BookMachine(RuleBasedStateMachine):
 
 
 TestBook = BookMachine.TestCase
-TestBook.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestBook.settings = settings(max_examples=60, stateful_step_count=60)

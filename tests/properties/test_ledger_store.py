@@ -29,7 +29,7 @@ STEPS = st.lists(
     ),
     max_size=40,
 )
-relaxed = settings(max_examples=60, deadline=None)
+relaxed = settings(max_examples=60)
 
 
 def organizations(till: Till) -> tuple[int, int]:

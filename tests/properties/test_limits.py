@@ -255,7 +255,7 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestMachine.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 class Changing(RuleBasedStateMachine):
@@ -349,4 +349,4 @@ class Changing(RuleBasedStateMachine):
 
 
 TestChanging = Changing.TestCase
-TestChanging.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestChanging.settings = settings(max_examples=40, stateful_step_count=40)

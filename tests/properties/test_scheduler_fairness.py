@@ -20,7 +20,7 @@ PATIENT = 3600 * SECOND
 WEIGHTS = Rules(weights={2: 2, 3: 4})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seats=st.integers(1, 5),
     sizes=st.lists(st.tuples(st.integers(1, 400), st.integers(1, 400), st.integers(1, 9)), min_size=20, max_size=60),
@@ -70,7 +70,7 @@ def test_those_that_wait_all_the_time_are_served_alike(seats: int, sizes: list[t
 arrivals = st.tuples(st.sampled_from(list(Tier)), st.integers(1, 3), st.integers(0, 20), st.integers(1, 8))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(arrivals, min_size=5, max_size=80), st.integers(1, 3))
 def test_without_test_s_calls_enterprise_s_are_seated_at_the_same_moments(
     asked: list[tuple[Tier, int, int, int]], seats: int

@@ -322,7 +322,7 @@ class SchedulerMachine(RuleBasedStateMachine):
                 )
 
 
-SchedulerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+SchedulerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 test_any_history = SchedulerMachine.TestCase
 
 

@@ -129,7 +129,7 @@ def engine(till: Till):
     engine.dispose()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(batches=st.lists(BATCH, max_size=6), step=st.integers(0, 400_000_000), lot=st.integers(1, 4))
 def test_tallies_are_a_recount_of_the_records(till: Till, engine, batches, step: int, lot: int) -> None:
     org = next(_fresh)

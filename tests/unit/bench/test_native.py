@@ -55,7 +55,7 @@ def percentiles(compiled):
     return ask
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(samples=st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=500))
 def test_a_percentile_is_the_smallest_sample_not_exceeded_by_enough_others(percentiles, samples):
     for per_mille, found in zip((500, 900, 990, 1000), percentiles(samples), strict=True):

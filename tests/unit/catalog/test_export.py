@@ -1,4 +1,4 @@
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from puyun.catalog.export import canonical, to_toml
 from puyun.catalog.file import parse
@@ -143,13 +143,11 @@ CATALOGUES = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(CATALOGUES)
 def test_reading_what_was_written_gives_the_catalogue_back(file: CatalogFile) -> None:
     assert parse(to_toml(file)) == canonical(file)
 
 
-@settings(deadline=None)
 @given(CATALOGUES, st.randoms())
 def test_the_order_of_entries_changes_no_byte(file: CatalogFile, order) -> None:
     def shuffled(entries: tuple) -> tuple:

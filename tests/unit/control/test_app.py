@@ -19,7 +19,6 @@ from puyun.control.app import create_control
 
 BOUND = settings(
     max_examples=15,
-    deadline=None,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],
