@@ -13,6 +13,9 @@ class Tier(StrEnum):
 
 TIERS = tuple(Tier)
 
+PREFERRED = (Tier.FLEX, Tier.TEST, Tier.ENTERPRISE)
+"""Where one is chosen for somebody: the one for daily use first."""
+
 
 class Kind(StrEnum):
     CHAT = "chat"

@@ -5,12 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from puyun.cli import opening, output, parsing
-from puyun.cli.failure import Failure, not_found, usage
+from puyun.cli.failure import usage
 from puyun.cli.opening import Config, Data, Json
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from puyun.identity.model import ApiKey
     from puyun.kit.clock import Instant
 
@@ -105,7 +103,7 @@ def key_rotate(
         raise usage(f"{overlap!r} is no overlap.", ", ".join(OVERLAPS))
     now = SystemClock().now()
     with opening.writing(data, config) as connection:
-        old = _one(connection, key, "One command rotates one key.")
+        old = opening.key(connection, key, "One command rotates one key.")
         organization = load_organization(connection, old.org)
         assert organization is not None
         until = parsing.optional_instant(expires)
@@ -130,25 +128,11 @@ def key_revoke(
 
     now = SystemClock().now()
     with opening.writing(data, config) as connection:
-        found = _one(connection, key, "One command revokes one key.")
+        found = opening.key(connection, key, "One command revokes one key.")
         revoked = revoke_key(connection, found.id, now)
         organization = load_organization(connection, revoked.org)
         described = _described(revoked, organization.name if organization else "", now)
     output.emit_one(described, as_json=as_json)
-
-
-def _one(connection: "Connection", key: str, why: str) -> "ApiKey":
-    """The key that is named, or exit 3; exit 1 where several begin so, for the reason `why`."""
-    from puyun.kit.ids import format_id
-    from puyun.storage.identity import find_keys
-
-    found = find_keys(connection, key)
-    if not found:
-        raise not_found("key", f"{key[:13]}…" if len(key) > 13 else key, "See them: puyun key list")
-    if len(found) > 1:
-        ids = ", ".join(format_id("key", each.id) for each in found)
-        raise Failure(f"{len(found)} keys begin with {key!r}.", why, f"Name one of {ids}.")
-    return found[0]
 
 
 def _described(key: "ApiKey", organization: str, now: "Instant") -> dict[str, object]:

@@ -112,18 +112,18 @@ def organization(connection: "Connection", name_or_id: str) -> "Organization":
     return found
 
 
-def key(connection: "Connection", org: "Organization", text: str, why: str) -> "ApiKey":
-    """The one of an organization that a person named by its id or how it begins, or exit 3.
+def key(connection: "Connection", text: str, why: str, org: "Organization | None" = None) -> "ApiKey":
+    """The one that a person named by its id or how it begins, of one organization or of all, or exit 3.
 
     Exit 1 where several begin so; `why` is the sentence that says why it must be one.
     """
     from puyun.kit.ids import format_id
     from puyun.storage.identity import find_keys
 
-    found = [each for each in find_keys(connection, text) if each.org == org.id]
+    found = [each for each in find_keys(connection, text) if org is None or each.org == org.id]
     if not found:
         shown = f"{text[:13]}…" if len(text) > 13 and text.startswith("sk-") else text
-        raise not_found("key", shown, f"See them: puyun key list --org {org.name!r}")
+        raise not_found("key", shown, "See them: puyun key list" + (f" --org {org.name!r}" if org else ""))
     if len(found) > 1:
         ids = ", ".join(format_id("key", each.id) for each in found)
         raise Failure(f"{len(found)} keys begin with {text!r}.", why, f"Name one of {ids}.")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from puyun.catalog.model import Kind, Model, Tier
+from puyun.catalog.model import PREFERRED, Kind, Model, Tier
 from puyun.kit.clock import Instant
 from puyun.kit.money import hold_of
 from puyun.metering.usage import Usage
@@ -18,8 +18,6 @@ ANSWER_TOKENS = 100
 
 CALL = Usage(input=300, output=ANSWER_TOKENS)
 """More than the shown call takes: what is held for it counts bytes, not tokens."""
-
-PREFERRED = (Tier.FLEX, Tier.TEST, Tier.ENTERPRISE)
 
 
 class Choice(msgspec.Struct, frozen=True):

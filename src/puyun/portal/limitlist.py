@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from puyun.arbiter.rows import LimitRow, ModelRow
-from puyun.catalog.model import Tier
+from puyun.catalog.model import PREFERRED, Tier
 from puyun.catalog.snapshot import SoldModel
 from puyun.identity.model import ApiKey
 from puyun.limits.rule import Metric
@@ -24,7 +24,6 @@ SHOWN_MAX = 50
 USUAL = (Metric.RPM, Metric.ITPM, Metric.OTPM, Metric.IN_FLIGHT)
 """What is said to have no limit where it has none; the other metrics are named only where somebody set one."""
 
-_PREFERRED = (Tier.FLEX, Tier.TEST, Tier.ENTERPRISE)
 
 Figures = dict[str, str | int]
 """What moves in one line of the page, by name."""
@@ -74,7 +73,7 @@ def parse_query(parameters: Mapping[str, str], *, org: str, key: str, tiers: Seq
 def usual_tier(tiers: Sequence[Tier], keys: Iterable[ApiKey]) -> Tier:
     """What a page is about where nobody says: the tier of most keys, else the one for daily use."""
     calls = Counter(key.tier for key in keys)
-    return max(tiers, key=lambda tier: (calls[tier], -_PREFERRED.index(tier)))
+    return max(tiers, key=lambda tier: (calls[tier], -PREFERRED.index(tier)))
 
 
 def select(sold: Iterable[SoldModel], query: Query) -> Selection:

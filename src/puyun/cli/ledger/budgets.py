@@ -135,7 +135,7 @@ def _subject(
     if key is not None and member is not None:
         raise usage("A budget is of one key or of one member.", "--key or --member, or neither for the organization")
     if key is not None:
-        return Subject.KEY, opening.key(connection, organization, key, "A budget is of one key.").id
+        return Subject.KEY, opening.key(connection, key, "A budget is of one key.", organization).id
     if member is not None:
         return Subject.MEMBER, opening.member(connection, organization, member)
     return Subject.ORGANIZATION, 0

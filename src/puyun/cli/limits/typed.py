@@ -90,5 +90,5 @@ def subject(
 
     found = opening.organization(connection, org)
     chosen = None if tier is None else parsing.tier(tier)
-    number = None if key is None else opening.key(connection, found, key, "A limit belongs to one key.").id
+    number = None if key is None else opening.key(connection, key, "A limit belongs to one key.", found).id
     return found, Subject(org=found.id, key=number, tier=chosen, model=model)

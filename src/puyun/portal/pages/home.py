@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from puyun.catalog.model import METERS, TIERS, Kind, Model, Tier
+from puyun.catalog.model import METERS, PREFERRED, TIERS, Kind, Model, Tier
 from puyun.kit.clock import Instant
 from puyun.kit.money import format_price
 from puyun.metering.usage import Usage
@@ -41,8 +41,6 @@ TABLES_KEPT = 16
 
 EXAMPLE = Usage(input=1200, output=350)
 """The call of the example receipt."""
-
-_PREFERRED = (Tier.FLEX, Tier.TEST, Tier.ENTERPRISE)
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -155,4 +153,4 @@ def example(offers: OfferList, book: PriceBook, now: Instant) -> Example | None:
 def _chat(offers: OfferList) -> list[Offer]:
     """Offers that a first call can be made to, the tier for daily use first."""
     chat = [offer for offer in offers.offers if offer.model.kind is Kind.CHAT and "output" in offer.prices]
-    return sorted(chat, key=lambda offer: _PREFERRED.index(offer.tier))
+    return sorted(chat, key=lambda offer: PREFERRED.index(offer.tier))

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from puyun.catalog.model import METERS, TIERS, Tier
+from puyun.catalog.model import METERS, PREFERRED, TIERS, Tier
 from puyun.portal.board import PriceBoard
 from puyun.portal.shop.changes import changes_of
 from puyun.portal.shop.compare import costs_of
@@ -15,8 +15,6 @@ from puyun.portal.shop.speed import SpeedBoard
 from puyun.pricing.offers import Offer
 from puyun.protocol.openai import ENDPOINTS
 from puyun.web.site import Site
-
-_PREFERRED = (Tier.FLEX, Tier.TEST, Tier.ENTERPRISE)
 
 
 class ModelPage:
@@ -56,4 +54,4 @@ class ModelPage:
 def first_tier(offers: list[Offer]) -> Tier:
     """The tier that examples name: one at which the model is sold, that for daily use if it may be."""
     sold = {offer.tier for offer in offers if offer.prices}
-    return next((tier for tier in _PREFERRED if tier in sold), Tier.FLEX)
+    return next((tier for tier in PREFERRED if tier in sold), Tier.FLEX)

@@ -11,18 +11,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from puyun.arbiter.rows import Catalogue
-from puyun.catalog.model import Tier
+from puyun.catalog.model import PREFERRED, Tier
 from puyun.identity.access import Permission
-from puyun.identity.keys import mint
 from puyun.identity.model import ApiKey, KeySpec
 from puyun.kit.clock import MINUTE, format_instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.portal.board import PriceBoard
-from puyun.portal.firststep import ANSWER_TOKENS, PREFERRED, Choice, Progress, choices, choose, progress
+from puyun.portal.firststep import ANSWER_TOKENS, Choice, Progress, choices, choose, progress
 from puyun.portal.member import Member, member_of
 from puyun.storage.engine import reading, writing
-from puyun.storage.identity import create_key, list_keys
+from puyun.storage.identity import list_keys
+from puyun.storage.keys.issuing import issue_key
 from puyun.storage.signup.calls import first_call
 from puyun.storage.wallets import WalletRow, load_wallet
 from puyun.system.entropy import key_entropy
@@ -148,7 +148,7 @@ class StartPage:
             raise PuyunError(
                 "not_permitted", 403, f"As {view.member.role} you may not make keys. Ask an admin for one."
             )
-        secret = mint(key_entropy())
+        secret = ""
         tier = view.choice.tier if view.choice else _usual(view.member)
         spec = KeySpec(tier=tier, name=KEY_NAME, member=view.member.user.id)
         organization = view.member.organization
@@ -156,10 +156,9 @@ class StartPage:
             now = self._site.clock.now()
             keys = list_keys(connection, organization.id)
             known = form.get("newest") == (format_id("key", keys[-1].id) if keys else "")
-            made = known and sum(key.usable(now) for key in keys) < KEYS_MAX
-            if made:
-                create_key(connection, organization, spec, secret, now)
-        if not made:
+            if known and sum(key.usable(now) for key in keys) < KEYS_MAX:
+                secret = issue_key(connection, organization, spec, key_entropy(), now).secret
+        if not secret:
             return RedirectResponse(f"{PATH}{view.member.query}", 303)
         response = self._page(request, self._view(request), secret)
         response.headers["cache-control"] = "no-store"

@@ -14,12 +14,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from puyun.arbiter.rows import Asker, Catalogue, offered
-from puyun.catalog.model import Kind, Model, Tier
+from puyun.catalog.model import PREFERRED, Kind, Model, Tier
 from puyun.identity.access import Permission
 from puyun.identity.model import KeySpec
 from puyun.kit.clock import HOUR, SECOND, Instant, format_instant
 from puyun.kit.errors import PuyunError
-from puyun.portal.firststep import PREFERRED
 from puyun.portal.member import Member, member_of
 from puyun.portal.pricelist import TEXT_MAX
 from puyun.storage import schema
