@@ -68,6 +68,7 @@ class Mailing:
         message.set_content(letter.body)
         await aiosmtplib.send(
             message,
+            recipients=[letter.recipient],  # not what somebody's address looks like as a header
             hostname=mail.host,
             port=mail.port,
             username=mail.user or None,

@@ -12,7 +12,10 @@ from puyun.arbiter.rows import Catalogue
 from puyun.config import Brand, Mail, Signup
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
+from puyun.portal.entry.reset import ResetPages
+from puyun.portal.entry.verify import VerifyPages
 from puyun.portal.hashing import Hashing
+from puyun.portal.letters.entry import Letters
 from puyun.portal.levels import LevelBoard
 from puyun.portal.members.join import JoinPage
 from puyun.portal.members.page import MembersPage
@@ -71,7 +74,8 @@ class PageDeps:
 
 def create_pages(deps: PageDeps, *others: Face) -> ASGIApp:
     """The public pages and the portal, and what `others` add to them, as one application."""
-    site = Site(deps.engine, deps.clock, deps.brand, ("puyun.portal", *(face.package for face in others)))
+    faces = ("puyun.portal", *(face.package for face in others))
+    site = Site(deps.engine, deps.clock, deps.brand, faces, verify=bool(deps.mail.host) and deps.signup.verify)
     return create_app(site, [*_routes(site, deps), *(route for face in others for route in face.routes(site))])
 
 
@@ -80,6 +84,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     levels = LevelBoard(deps.engine, deps.clock)
     hashing = Hashing()
     code = CodePage(site, deps.vault)
+    letters = Letters(site, deps.mail)
     return [
         *Home(site, board, levels, signup=deps.signup.open).routes(),
         *ModelPage(site, board).routes(),
@@ -87,8 +92,8 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *ChangeFeed(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
         *StatusPage(site, board, levels).routes(),
-        *SignIn(site, hashing, code, signup=deps.signup.open).routes(),
-        *SignUp(site, hashing, deps.signup).routes(),
+        *SignIn(site, hashing, code, signup=deps.signup.open, reset=letters.go_out).routes(),
+        *SignUp(site, hashing, code, letters, deps.signup).routes(),
         *StartPage(site, board, deps.catalogue, deps.stopping).routes(),
         *UsagePage(site, board).routes(),
         *KeysPage(site).routes(),
@@ -102,8 +107,10 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *DataPage(site, hashing).routes(),
         *BillingPage(site, deps.stopping).routes(),
         *code.routes(),
-        *security_routes(site, hashing, deps.vault),
+        *security_routes(site, hashing, deps.vault, letters),
         *TokensPage(site).routes(),
         *MembersPage(site, deps.mail).routes(),
-        *JoinPage(site, hashing).routes(),
+        *JoinPage(site, hashing, deps.mail, deps.signup).routes(),
+        *ResetPages(site, hashing, code, letters, deps.signup).routes(),
+        *VerifyPages(site, letters, deps.signup).routes(),
     ]

@@ -34,6 +34,18 @@ def signups_by_address(address: str) -> Tried:
     return f"sign-up {throttle.network_of(address)}", throttle.FREE_SIGNUPS_BY_ADDRESS
 
 
+def resets_by_email(email: str) -> Tried:
+    return f"reset {email}", throttle.FREE_LETTERS
+
+
+def resets_by_address(address: str) -> Tried:
+    return f"reset by {throttle.network_of(address)}", throttle.FREE_RESETS_BY_ADDRESS
+
+
+def letters_to_verify(user: int) -> Tried:
+    return f"verify {user}", throttle.FREE_LETTERS
+
+
 def count_try(engine: Engine, now: Instant, *tried: Tried) -> None:
     """One more try of each. Raises TooManyFailuresError; the try is then not to be made."""
     with writing(engine) as connection:

@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from puyun.config import Mail, Signup
 from puyun.identity.model import User
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
@@ -14,6 +15,7 @@ from puyun.portal.tries import count_try, signups_by_address
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import create_user, find_user
 from puyun.storage.members.invitations import Invitation, accept, find
+from puyun.storage.signup.verifying import verify
 from puyun.system.passwords import MAXIMUM, MINIMUM, hash_password
 from puyun.web import csrf
 from puyun.web.forms import read_form
@@ -31,9 +33,13 @@ _SECRET_MAX = 100
 
 
 class JoinPage:
-    def __init__(self, site: Site, hashing: Hashing) -> None:
+    """`mail`: whether links come by mail, and so whoever follows one reads it; `terms`: what a verified address may get."""
+
+    def __init__(self, site: Site, hashing: Hashing, mail: Mail, terms: Signup) -> None:
         self._site = site
         self._hashing = hashing
+        self._mailed = bool(mail.host)
+        self._terms = terms
 
     def routes(self) -> list[BaseRoute]:
         path = JOIN + "/{secret}"
@@ -63,14 +69,18 @@ class JoinPage:
         return response
 
     def _accept(self, request: Request, user: User) -> Invitation:
+        now = self._site.clock.now()
         with writing(self._site.engine) as connection:
-            return accept(connection, _secret(request), user.id, user.email, self._site.clock.now())
+            found = accept(connection, _secret(request), user.id, user.email, now)
+            if self._mailed:
+                verify(connection, user.id, self._terms, now)
+        return found
 
     def _create(self, request: Request, found: Invitation, stored: str) -> User:
         """User and membership, both or neither. Raises `user_exists` (409): then they sign in first."""
         now = self._site.clock.now()
         with writing(self._site.engine) as connection:
-            user = create_user(connection, found.email, stored, now=now)
+            user = create_user(connection, found.email, stored, now=now, verified=self._mailed)
             accept(connection, _secret(request), user.id, user.email, now)
         return user
 

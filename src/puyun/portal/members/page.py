@@ -15,7 +15,7 @@ from puyun.identity.access import Permission
 from puyun.identity.members import assignable
 from puyun.identity.model import Role
 from puyun.kit.errors import PuyunError
-from puyun.portal.member import Member, member_of
+from puyun.portal.member import Member, check_verified, member_of
 from puyun.portal.members.letters import invitation_letter
 from puyun.portal.tries import Tried, count_try
 from puyun.storage.engine import reading, writing
@@ -76,6 +76,7 @@ class MembersPage:
 
     def _invite(self, request: Request, form: dict[str, str]) -> Response:
         member = self._posted(request, form)
+        check_verified(member)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         try:
             sent = self._sent(request, member, form, secret)

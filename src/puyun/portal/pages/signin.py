@@ -31,13 +31,14 @@ _EMAIL_MAX = 254
 
 
 class SignIn:
-    """`code`: whom the password lets in, and who owes a code; `signup`: whether the page leads to the sign-up."""
+    """`code`: whom the password lets in, and who owes a code; `signup`, `reset`: whether the page leads there."""
 
-    def __init__(self, site: Site, hashing: Hashing, code: CodePage, *, signup: bool) -> None:
+    def __init__(self, site: Site, hashing: Hashing, code: CodePage, *, signup: bool, reset: bool) -> None:
         self._site = site
         self._hashing = hashing
         self._code = code
         self._signup = signup
+        self._reset = reset
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -110,7 +111,7 @@ class SignIn:
     ) -> Response:
         secret = form_secret(request) or new_form_secret()
         context: dict[str, object] = {"next": back, "email": email, "wrong": wrong, "until": until}
-        context["signup"] = self._signup
+        context |= {"signup": self._signup, "reset": self._reset}
         response = self._site.render(request, "login.html", context, status=status, form=secret)
         remember_form(request, response, secret)
         return response

@@ -11,8 +11,10 @@ from puyun.identity.rules import NAME_MAX, clean_email, clean_name
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.portal.hashing import Hashing
+from puyun.portal.letters.entry import Letters
 from puyun.portal.pages.signin import HOME
 from puyun.portal.pages.start import PATH as START
+from puyun.portal.security.code import CodePage
 from puyun.portal.tries import TooManyFailuresError, by_email, count_try, signups_by_address
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import find_user, password_hash
@@ -22,8 +24,9 @@ from puyun.system.entropy import organization_id
 from puyun.system.passwords import MAXIMUM, MINIMUM, hash_password, verify_password
 from puyun.web import csrf
 from puyun.web.forms import read_form
-from puyun.web.session import SignInNeededError, form_secret, new_form_secret, remember_form, remember_session
-from puyun.web.site import Site
+from puyun.web.language import Language
+from puyun.web.session import SignInNeededError, form_secret, new_form_secret, remember_form
+from puyun.web.site import Site, visitor_of
 
 PATH = "/signup"
 
@@ -38,11 +41,15 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class SignUp:
-    """`terms`: whether it is open, and what a new organization gets."""
+    """`code`: whom a password lets in; `letters`: where one asks for a verified address; `terms`: whether it is open,
+    and what a new organization gets.
+    """
 
-    def __init__(self, site: Site, hashing: Hashing, terms: Signup) -> None:
+    def __init__(self, site: Site, hashing: Hashing, code: CodePage, letters: Letters, terms: Signup) -> None:
         self._site = site
         self._hashing = hashing
+        self._code = code
+        self._letters = letters
         self._terms = terms
 
     def routes(self) -> list[BaseRoute]:
@@ -67,7 +74,7 @@ class SignUp:
         if wish.wrong:
             return self._form(request, wish, status=400)
         try:
-            user = self._admit(wish, request.client.host if request.client else "")
+            user = self._admit(request, wish)
         except TooManyFailuresError as error:
             return self._form(request, wish, until=error.until, status=429, headers=error.headers)
         except PuyunError as error:
@@ -76,11 +83,9 @@ class SignUp:
             return self._form(request, wish, why="full", status=error.status, headers=error.headers)
         if user is None:
             return self._form(request, wish, why="refused", status=409)
-        response = RedirectResponse(START, 303)
-        remember_session(request, response, self._site.sessions.open(request, user.id))
-        return response
+        return self._code.welcome(request, user.id, START)
 
-    def _admit(self, wish: Wish, address: str) -> User | None:
+    def _admit(self, request: Request, wish: Wish) -> User | None:
         """The owner of the new organization; None where it cannot be, and nothing says why. Raises
         TooManyFailuresError, and `signups_full`.
 
@@ -88,6 +93,7 @@ class SignUp:
         where the first does. One hash is worked out either way, so the time does not tell who is known.
         """
         now, tries = self._site.clock.now(), by_email(wish.email)
+        address = request.client.host if request.client else ""
         count_try(self._site.engine, now, tries, signups_by_address(address))
         user, new = self._known(wish), None
         if user is None:
@@ -97,7 +103,7 @@ class SignUp:
                 name=wish.organization,
                 org=organization_id(),
             )
-            new = self._found(founder, now)
+            new = self._found(founder, visitor_of(request).language, now)
             user = new or self._known(wish)  # of two posts at once, the other was quicker
         if user is None or not (new or verify_password(self._stored(user), wish.password)):
             return None
@@ -105,11 +111,15 @@ class SignUp:
             forgive(connection, tries[0])
         return user
 
-    def _found(self, founder: Founder, now: Instant) -> User | None:
+    def _found(self, founder: Founder, language: Language, now: Instant) -> User | None:
         """None where the address or the name was taken."""
+        verify, currency = self._site.verify, self._site.brand.currency
         try:
             with writing(self._site.engine) as connection:
-                return found(connection, founder, self._terms, currency=self._site.brand.currency, now=now)
+                user = found(connection, founder, self._terms, verify=verify, currency=currency, now=now)
+                if verify:
+                    self._letters.verify(connection, user, language, now)
+                return user
         except PuyunError as error:
             if error.code not in {"user_exists", "organization_exists"}:
                 raise

@@ -20,7 +20,7 @@ from puyun.identity.model import KeySpec
 from puyun.kit.clock import HOUR, SECOND, Instant, format_instant
 from puyun.kit.errors import PuyunError
 from puyun.portal.firststep import PREFERRED
-from puyun.portal.member import Member, member_of
+from puyun.portal.member import Member, check_verified, member_of
 from puyun.portal.pricelist import TEXT_MAX
 from puyun.storage import schema
 from puyun.storage.engine import reading, writing
@@ -82,6 +82,7 @@ class Playground:
     def _key(self, request: Request, form: dict[str, str]) -> Response:
         member = member_of(self._site, request, Permission.MANAGE_OWN_KEYS)
         csrf.check(request, form, session_secret(request))
+        check_verified(member)
         now = self._site.clock.now()
         with writing(self._site.engine) as connection:
             issued = _issue(connection, member, now)

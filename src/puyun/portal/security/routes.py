@@ -3,6 +3,7 @@
 from starlette.routing import BaseRoute
 
 from puyun.portal.hashing import Hashing
+from puyun.portal.letters.entry import Letters
 from puyun.portal.security.challenge import Challenges
 from puyun.portal.security.desk import Desk
 from puyun.portal.security.overview import Overview
@@ -14,13 +15,13 @@ from puyun.system.vault import Vault
 from puyun.web.site import Site
 
 
-def security_routes(site: Site, hashing: Hashing, vault: Vault) -> list[BaseRoute]:
-    """`hashing`: the turns that sign-in and sign-up take too; `vault` keeps secrets."""
+def security_routes(site: Site, hashing: Hashing, vault: Vault, letters: Letters) -> list[BaseRoute]:
+    """`hashing`: the turns that sign-in and sign-up take too; `vault` keeps secrets; `letters` tell of changes."""
     desk = Desk(site, hashing)
     challenges = Challenges(vault)
     return [
         *Overview(desk).routes(),
-        *PasswordPage(desk).routes(),
+        *PasswordPage(desk, letters).routes(),
         *SecondStepPages(desk, vault).routes(),
         *PasskeyPages(desk, challenges).routes(),
         *PasskeySignIn(site, challenges).routes(),
