@@ -124,8 +124,8 @@ def create_user(
     email = clean_email(email)
     if find_user(connection, email) is not None:
         raise PuyunError("user_exists", 409, f"There is a user with the address {email} already.", param="email")
-    row = {"email": email, "password_hash": password_hash, "operator": int(operator), "created_at": now}
-    row["verified_at"] = now if verified else None
+    row: dict[str, object] = {"email": email, "password_hash": password_hash, "operator": int(operator)}
+    row |= {"created_at": now, "verified_at": now if verified else None}
     number = connection.execute(insert(_USER).values(row).returning(_USER.c.id)).scalar_one()
     return User(id=number, email=email, operator=operator, created_at=now)
 

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from puyun.config import Signup
+from puyun.config import Issuer, Signup
 from puyun.identity.model import User
 from puyun.identity.rules import NAME_MAX, clean_email, clean_name
 from puyun.kit.clock import Instant
@@ -40,17 +40,23 @@ class Wish(msgspec.Struct, frozen=True):
     wrong: frozenset[str] = frozenset()
 
 
-class SignUp:
-    """`code`: whom a password lets in; `letters`: where one asks for a verified address; `terms`: whether it is open,
-    and what a new organization gets.
-    """
+class Terms(msgspec.Struct, frozen=True):
+    """Whether it is open, what a new organization gets, and who else brings new people."""
 
-    def __init__(self, site: Site, hashing: Hashing, code: CodePage, letters: Letters, terms: Signup) -> None:
+    signup: Signup
+    issuers: tuple[Issuer, ...] = ()
+
+
+class SignUp:
+    """`code`: whom a password lets in; `letters`: where one asks for a verified address."""
+
+    def __init__(self, site: Site, hashing: Hashing, code: CodePage, letters: Letters, terms: Terms) -> None:
         self._site = site
         self._hashing = hashing
         self._code = code
         self._letters = letters
-        self._terms = terms
+        self._terms = terms.signup
+        self._issuers = [issuer for issuer in terms.issuers if issuer.allow_signup]
 
     def routes(self) -> list[BaseRoute]:
         return [Route(PATH, self.show, methods=["GET"]), Route(PATH, self.submit, methods=["POST"])]
@@ -155,6 +161,7 @@ class SignUp:
             "open": self._terms.open,
             "credit": self._terms.given_credit,
             "credit_days": self._terms.credit_days,
+            "issuers": self._issuers,
             "wish": wish,
             "why": why,
             "until": until,

@@ -1,7 +1,10 @@
 """Every page of the area."""
 
+from collections.abc import Sequence
+
 from starlette.routing import BaseRoute
 
+from puyun.config import Issuer
 from puyun.portal.hashing import Hashing
 from puyun.portal.letters.entry import Letters
 from puyun.portal.security.challenge import Challenges
@@ -15,12 +18,16 @@ from puyun.system.vault import Vault
 from puyun.web.site import Site
 
 
-def security_routes(site: Site, hashing: Hashing, vault: Vault, letters: Letters) -> list[BaseRoute]:
-    """`hashing`: the turns that sign-in and sign-up take too; `vault` keeps secrets; `letters` tell of changes."""
+def security_routes(
+    site: Site, hashing: Hashing, vault: Vault, letters: Letters, issuers: Sequence[Issuer]
+) -> list[BaseRoute]:
+    """`hashing`: the turns that sign-in and sign-up take too; `vault` keeps secrets; `letters` tell of changes;
+    `issuers` may be connected.
+    """
     desk = Desk(site, hashing)
     challenges = Challenges(vault)
     return [
-        *Overview(desk).routes(),
+        *Overview(desk, issuers).routes(),
         *PasswordPage(desk, letters).routes(),
         *SecondStepPages(desk, vault).routes(),
         *PasskeyPages(desk, challenges).routes(),

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, insert, select
 
 from puyun.kit.clock import Instant
 from puyun.storage import schema
@@ -69,7 +69,7 @@ def acts_of_organization(connection: Connection, org: int, most: int) -> list[Do
     return _read(connection, _ACT.c.org == org, most)
 
 
-def _read(connection: Connection, condition, most: int) -> list[Done]:  # noqa: ANN001 - a condition on the table
+def _read(connection: Connection, condition: ColumnElement[bool], most: int) -> list[Done]:
     actor, user = schema.user.alias("actor"), schema.user.alias("whom")
     people = _ACT.outerjoin(actor, actor.c.id == _ACT.c.actor).outerjoin(user, user.c.id == _ACT.c.user)
     query = select(_ACT, actor.c.email.label("by"), user.c.email.label("whom")).select_from(people).where(condition)
