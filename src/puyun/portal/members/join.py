@@ -1,11 +1,13 @@
 """Following the link of an invitation: as who one is, or with a new password, also where sign-up is closed."""
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from puyun.config import Mail, Signup
 from puyun.identity.model import User
+from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.portal.hashing import Hashing
@@ -15,6 +17,7 @@ from puyun.portal.tries import count_try, signups_by_address
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import create_user, find_user
 from puyun.storage.members.invitations import Invitation, accept, find
+from puyun.storage.security.acts import Kind, record
 from puyun.storage.signup.verifying import verify
 from puyun.system.passwords import MAXIMUM, MINIMUM, hash_password
 from puyun.web import csrf
@@ -72,6 +75,7 @@ class JoinPage:
         now = self._site.clock.now()
         with writing(self._site.engine) as connection:
             found = accept(connection, _secret(request), user.id, user.email, now)
+            self._record(connection, user, found, now)
             if self._mailed:
                 verify(connection, user.id, self._terms, now)
         return found
@@ -81,8 +85,11 @@ class JoinPage:
         now = self._site.clock.now()
         with writing(self._site.engine) as connection:
             user = create_user(connection, found.email, stored, now=now, verified=self._mailed)
-            accept(connection, _secret(request), user.id, user.email, now)
+            self._record(connection, user, accept(connection, _secret(request), user.id, user.email, now), now)
         return user
+
+    def _record(self, connection: Connection, user: User, found: Invitation, now: Instant) -> None:
+        record(connection, Kind.JOINED, at=now, actor=user.id, user=user.id, org=found.org, detail=found.role)
 
     def _joined(self, found: Invitation) -> Response:
         return RedirectResponse(f"{HOME}?org={format_id('org', found.org)}", 303)
