@@ -32,11 +32,14 @@ _TYPED_MAX = 1000
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a request for a link. `sent`: the answer that everybody gets, known or not."""
+    """What became of a request for a link. `sent`: the answer that everybody gets, known or not; `ended`: a link
+    was followed that opens nothing any more.
+    """
 
     email: str = ""
     sent: bool = False
     wrong: bool = False
+    ended: bool = False
     until: Instant | None = None
     status: int = 200
 
@@ -99,7 +102,8 @@ class ResetPages:
     # --- following it ----------------------------------------------------------------------------------------------
     def open(self, request: Request) -> Response:
         """Looking uses nothing up: programs that check mail for harm follow links too."""
-        return self._new(request, self._found(request), "")
+        user = self._found(request)
+        return self._gone(request) if user is None else self._new(request, user, "")
 
     async def submit(self, request: Request) -> Response:
         return await self._hashing.run(self._submit, request, await read_form(request))
@@ -107,20 +111,23 @@ class ResetPages:
     def _submit(self, request: Request, form: dict[str, str]) -> Response:
         csrf.check(request, form, form_secret(request))
         user, new = self._found(request), form.get("new", "")
+        if user is None:
+            return self._gone(request)
         if not MINIMUM <= len(new) <= MAXIMUM:
             return self._new(request, user, "unfit_password")
         if new != form.get("again", ""):
             return self._new(request, user, "not_the_same")
-        self._set(request, hash_password(new))
+        if not self._set(request, hash_password(new)):
+            return self._gone(request)
         return self._code.welcome(request, user.id, HOME)
 
-    def _set(self, request: Request, stored: str) -> None:
-        """Raises `link_ended` (410) for the second of two posts of one link."""
+    def _set(self, request: Request, stored: str) -> bool:
+        """False for the second of two posts of one link."""
         now = self._site.clock.now()
         with writing(self._site.engine) as connection:
             user = use_link(connection, _secret(request), Purpose.RESET, now)
             if user is None:
-                raise _ended()
+                return False
             if not is_verified(connection, user.id):
                 end_other_ways_in(connection, user.id, now)
             set_password_hash(connection, user.id, stored)
@@ -128,14 +135,14 @@ class ResetPages:
             forgive(connection, by_email(user.email)[0])
             record(connection, Kind.PASSWORD_RESET, at=now, actor=user.id, user=user.id)
             self._letters.password_changed(connection, user, visitor_of(request).language, now)
+        return True
 
-    def _found(self, request: Request) -> User:
-        """Raises `link_ended` (410)."""
+    def _found(self, request: Request) -> User | None:
         with reading(self._site.engine) as connection:
-            user = find_link(connection, _secret(request), Purpose.RESET, self._site.clock.now())
-        if user is None:
-            raise _ended()
-        return user
+            return find_link(connection, _secret(request), Purpose.RESET, self._site.clock.now())
+
+    def _gone(self, request: Request) -> Response:
+        return self._page(request, Asked(ended=True, status=410))
 
     def _new(self, request: Request, user: User, fault: str) -> Response:
         secret = form_secret(request) or new_form_secret()
@@ -152,10 +159,6 @@ def private(request: Request, response: Response, secret: str) -> Response:
     response.headers["referrer-policy"] = "no-referrer"
     remember_form(request, response, secret)
     return response
-
-
-def _ended() -> PuyunError:
-    return PuyunError("link_ended", 410, "This link was used, replaced by a newer one, or is too old. Ask for another.")
 
 
 def _secret(request: Request) -> str:

@@ -25,6 +25,7 @@ from puyun.kit.ids import format_id
 from puyun.portal.keys import form as keyform
 from puyun.portal.keys.form import Fault, Faults, Filled
 from puyun.portal.keys.listing import PATH, Query, address, may_change, number_of
+from puyun.portal.letters.entry import VERIFY
 from puyun.portal.member import Member, check_verified, member_of
 from puyun.storage import schema
 from puyun.storage.engine import reading, writing
@@ -81,7 +82,8 @@ class KeyChanges:
     # --- create ----------------------------------------------------------------------------------------------------
     def new(self, request: Request) -> Response:
         member = member_of(self._site, request, Permission.MANAGE_OWN_KEYS)
-        check_verified(member)
+        if member.unverified:
+            return RedirectResponse(VERIFY, 303)
         return self._create_form(request, member, Form(filled=keyform.usual(member.organization), once=_once()))
 
     async def create(self, request: Request) -> Response:

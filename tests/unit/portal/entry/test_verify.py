@@ -40,6 +40,7 @@ def test_until_it_is_verified_there_are_no_keys_no_letters_and_no_credit(ada, pa
     assert FIRST in page
     assert "Make the first key" not in page
     assert bonus(pages) == 0
+    assert ada.get("/portal/keys/new").headers["location"] == "/verify"
     csrf = ada.token("/portal/settings/security/password")
     tries = {
         "/portal/start": {"newest": ""},
