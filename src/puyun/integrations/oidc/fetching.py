@@ -16,6 +16,8 @@ from typing_extensions import override
 ANSWER_MAX = 512 * 1024
 CONNECT_SECONDS = 5.0
 PATIENCE_SECONDS = 10.0
+AT_ONCE = 20
+"""Each takes a connection, and strangers can cause it."""
 
 
 class UnreachableError(Exception):
@@ -30,6 +32,7 @@ class Fetching:
     def __init__(self, *, allow_private: bool, proxy: str = "") -> None:
         self._allow_private = allow_private
         self._proxy = proxy
+        self._asking = 0
 
     async def ask(
         self, address: str, *, form: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
@@ -37,22 +40,32 @@ class Fetching:
         """Status and body of a GET, or of a POST of the form. Raises UnreachableError."""
         if not address.startswith("https://") and not (address.startswith("http://") and self._allow_private):
             raise UnreachableError(f"{address}: expected https")
-        head = {"accept": "application/json", "accept-encoding": "identity"} | dict(headers or {})
-        method = "GET" if form is None else "POST"
+        if self._asking >= AT_ONCE:
+            raise UnreachableError(f"{address}: {AT_ONCE} are asked at once already")
+        self._asking += 1
         try:
-            async with (
-                asyncio.timeout(PATIENCE_SECONDS),
-                httpx2.AsyncClient(transport=self._transport(), trust_env=False) as client,
-                client.stream(method, address, data=form, headers=head) as answer,
-            ):
-                body = bytearray()
-                async for piece in answer.aiter_raw():
-                    body += piece
-                    if len(body) > ANSWER_MAX:
-                        raise UnreachableError(f"{address}: an answer of more than {ANSWER_MAX} bytes")
-                return answer.status_code, bytes(body)
+            return await self._ask(address, form, headers)
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:  # a TimeoutError is an OSError
             raise UnreachableError(f"{address}: {str(error) or type(error).__name__}") from error
+        finally:
+            self._asking -= 1
+
+    async def _ask(
+        self, address: str, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
+    ) -> tuple[int, bytes]:
+        head = {"accept": "application/json", "accept-encoding": "identity"} | dict(headers or {})
+        method = "GET" if form is None else "POST"
+        async with (
+            asyncio.timeout(PATIENCE_SECONDS),
+            httpx2.AsyncClient(transport=self._transport(), trust_env=False) as client,
+            client.stream(method, address, data=form, headers=head) as answer,
+        ):
+            body = bytearray()
+            async for piece in answer.aiter_raw():
+                body += piece
+                if len(body) > ANSWER_MAX:
+                    raise UnreachableError(f"{address}: an answer of more than {ANSWER_MAX} bytes")
+            return answer.status_code, bytes(body)
 
     def _transport(self) -> httpx2.AsyncHTTPTransport:
         if self._proxy:

@@ -21,6 +21,7 @@ LEEWAY_SECONDS = 60
 """How far an issuer's clock may be from ours."""
 
 SUBJECT_MAX = 255
+EMAIL_MAX = 254
 
 
 class NotVouchedError(Exception):
@@ -74,7 +75,8 @@ def read_id_token(token: str, keys: KeySet, expected: Expected, now: Instant) ->
 def contact(claims: Mapping[str, object]) -> Contact:
     """The address among claims; some issuers write the truth as text."""
     email, verified = claims.get("email"), claims.get("email_verified")
-    return Contact(email if isinstance(email, str) else "", verified is True or verified == "true")
+    fits = isinstance(email, str) and len(email) <= EMAIL_MAX and email.isprintable()
+    return Contact(str(email) if fits else "", verified is True or verified == "true")
 
 
 def _registry(claims: Mapping[str, object], expected: Expected, now: Instant) -> JWTClaimsRegistry:

@@ -14,7 +14,7 @@ from puyun.kit.errors import PuyunError
 from puyun.portal.hashing import Hashing
 from puyun.portal.letters.entry import RESET, Letters
 from puyun.portal.security.code import HOME, CodePage
-from puyun.portal.tries import TooManyFailuresError, by_email, count_try, resets_by_address, resets_by_email
+from puyun.portal.tries import TooManyFailuresError, by_email, count_within, resets_by_address, resets_by_email
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import find_user, set_password_hash
 from puyun.storage.security.acts import Kind, record
@@ -79,17 +79,17 @@ class ResetPages:
             email = clean_email(typed)
         except PuyunError as error:
             return self._page(request, Asked(email=typed, wrong=True, status=error.status))
-        address = request.client.host if request.client else ""
+        address, language = request.client.host if request.client else "", visitor_of(request).language
         try:
-            count_try(self._site.engine, now, resets_by_email(email), resets_by_address(address))
+            with writing(self._site.engine) as connection:  # one for both, so that the time does not tell who is known
+                count_within(connection, now, resets_by_email(email), resets_by_address(address))
+                user = find_user(connection, email)
+                if user is not None:
+                    self._letters.reset(connection, user, language, now)
         except TooManyFailuresError as error:
             response = self._page(request, Asked(email=email, until=error.until, status=429))
             response.headers.update(error.headers)
             return response
-        with writing(self._site.engine) as connection:
-            user = find_user(connection, email)
-            if user is not None:
-                self._letters.reset(connection, user, visitor_of(request).language, now)
         return self._page(request, Asked(email=email, sent=True))
 
     def _page(self, request: Request, asked: Asked) -> Response:
