@@ -12,7 +12,7 @@ from sqlalchemy import insert, update
 from till import record
 
 from puyun.catalog.model import Tier
-from puyun.config import Signup
+from puyun.config import Issuer, Mail, Signup
 from puyun.identity.keys import mint
 from puyun.identity.model import KeySpec
 from puyun.kit.clock import DAY, HOUR, MINUTE, Instant
@@ -37,6 +37,8 @@ from stage.pages import CHAT, DEMO, Site
 
 OWNER, NEWCOMER = "ada@example.com", "new@example.com"
 OPEN = Signup(open=True, credit="1.00")
+POST = Mail(host="mail.example.com", sender="us@example.com", links="https://ai.example.com")
+ISSUER = Issuer(name="acme", title="Acme ID", issuer="https://id.example.com", client_id="puyun", allow_signup=True)
 
 DAYS = 24
 CALLS = (
@@ -70,7 +72,7 @@ def furnished(folder: Path, migrated: Path | None = None) -> Iterator[Furnished]
         shutil.copy(migrated, path)
     engine = open_engine(path)
     shop = Shop(engine, path)
-    site = Site(folder, clock=shop.clock, signup=OPEN)
+    site = Site(folder, clock=shop.clock, signup=OPEN, mail=POST, issuers=[ISSUER])
     try:
         place = Furnished(site, shop)
         _month(place)

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -13,9 +13,11 @@ from sqlalchemy import insert
 
 from puyun.catalog.model import Deployment, Dialect, Kind, Model, Provider, Tier
 from puyun.catalog.snapshot import Candidate, SoldModel
-from puyun.config import Brand, Mail, Signup
+from puyun.config import Brand, Issuer, Mail, Signup
 from puyun.identity.keys import mint
 from puyun.identity.model import ApiKey, KeySpec, Membership, Organization, Role, User
+from puyun.integrations.oidc.fetching import Fetching
+from puyun.integrations.oidc.issuer import IssuerClient
 from puyun.kit.clock import HOUR, Clock, Instant
 from puyun.kit.ids import first_call_at
 from puyun.kit.money import parse_price
@@ -34,6 +36,7 @@ from puyun.system.entropy import key_entropy, organization_id
 from puyun.system.passwords import hash_password
 from puyun.system.vault import Vault
 from stage.arbiter import StageArbiter
+from stage.issuer import SECRET as ISSUER_SECRET
 from stage.waiting import PATIENCE, until
 
 PASSWORD = "correct horse battery"
@@ -130,6 +133,8 @@ class Site:
         brand: Brand | None = None,
         signup: Signup = CLOSED,
         mail: Mail | None = None,
+        issuers: Sequence[Issuer] = (),
+        allow_private: bool = True,
     ) -> None:
         if migrated is not None:
             shutil.copy(migrated, sqlite_path(folder))
@@ -153,6 +158,10 @@ class Site:
                 vault=self.vault,
                 signup=signup,
                 mail=mail or Mail(),
+                issuers=tuple(
+                    IssuerClient(issuer, Fetching(allow_private=allow_private), self.clock, lambda: ISSUER_SECRET)
+                    for issuer in issuers
+                ),
                 stopping=lambda: self.stopping,
             )
         )

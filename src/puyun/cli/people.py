@@ -206,6 +206,35 @@ def user_password(
     output.emit_one({"email": user.email} | shown, as_json=as_json)
 
 
+@user_app.command("reset")
+def user_reset(
+    email: Annotated[str, typer.Argument(help="Address of the person.")],
+    *,
+    data: Data = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Make a link by which the person sets a new password, once, within an hour. The one before it ends."""
+    from puyun.kit.clock import format_instant
+    from puyun.storage.identity import find_user
+    from puyun.storage.security.acts import Kind, record
+    from puyun.storage.security.links import Purpose, make_link
+    from puyun.system.clock import SystemClock
+    from puyun.system.entropy import link_secret
+
+    settings, now, secret = opening.settings(data, config), SystemClock().now(), link_secret()
+    with opening.writing(data, config) as connection:
+        user = find_user(connection, email)
+        if user is None:
+            raise not_found("user", email, "puyun user create EMAIL --org ORG")
+        ends = make_link(connection, user.id, Purpose.RESET, secret, now)
+        record(connection, Kind.RESET_LINK, at=now, actor=None, user=user.id)
+    begin = settings.mail.links or f"http://{settings.server.host}:{settings.server.port}"
+    output.emit_one(
+        {"email": user.email, "link": f"{begin}/reset/{secret}", "until": format_instant(ends)}, as_json=as_json
+    )
+
+
 def _password(*, from_stdin: bool, generate: bool) -> tuple[str, dict[str, object]]:
     """The hash of the password, and what to print of it: nothing unless we made it."""
     from puyun.system.entropy import password

@@ -1,4 +1,6 @@
-"""Sending the mail that is due: a letter that is not taken waits longer each time, and is given up after a day."""
+"""Sending the mail that is due: a letter that is not taken waits longer each time, and is given up after a day; one that
+the server refuses for good, at once.
+"""
 
 import asyncio
 import logging
@@ -18,6 +20,7 @@ AT_A_TIME = 20
 PATIENCE_SECONDS = 20.0
 GIVEN_UP_AFTER = DAY
 _LONGEST = 4 * HOUR
+_PERMANENT = 500
 
 log = logging.getLogger("puyun.mailing")
 
@@ -52,7 +55,7 @@ class Mailing:
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             problem = str(error) or type(error).__name__
             log.warning("mail_not_sent", extra={"letter": posted.id, "error": problem})
-            await asyncio.to_thread(self._failed, posted, problem)
+            await asyncio.to_thread(self._failed, posted, problem, for_good=refused_for_good(error))
             return False
         await asyncio.to_thread(self._sent, posted)
         return True
@@ -65,6 +68,7 @@ class Mailing:
         message.set_content(letter.body)
         await aiosmtplib.send(
             message,
+            recipients=[letter.recipient],  # not what somebody's address looks like as a header
             hostname=mail.host,
             port=mail.port,
             username=mail.user or None,
@@ -82,9 +86,19 @@ class Mailing:
         with writing(self._engine) as connection:
             sent(connection, posted.id, self._clock.now())
 
-    def _failed(self, posted: Posted, problem: str) -> None:
+    def _failed(self, posted: Posted, problem: str, *, for_good: bool) -> None:
+        again_at = None if for_good else next_try(posted, self._clock.now())
         with writing(self._engine) as connection:
-            failed(connection, posted.id, problem, next_try(posted, self._clock.now()))
+            failed(connection, posted.id, problem, again_at)
+
+
+def refused_for_good(error: Exception) -> bool:
+    """Whether it is about this letter, and the server says that it will say the same tomorrow (RFC 5321 4.2.1). A wrong
+    password or sender is about our settings, which the operator may put right meanwhile.
+    """
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        return all(refused.code >= _PERMANENT for refused in error.recipients)
+    return isinstance(error, aiosmtplib.SMTPDataError) and error.code >= _PERMANENT
 
 
 def next_try(posted: Posted, now: Instant) -> Instant | None:

@@ -10,9 +10,12 @@ from starlette.types import ASGIApp
 from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.rows import Catalogue
 from puyun.config import Brand, Mail, Signup
+from puyun.integrations.oidc.issuer import IssuerClient
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
+from puyun.portal.entry.routes import entry_routes
 from puyun.portal.hashing import Hashing
+from puyun.portal.letters.entry import Letters
 from puyun.portal.levels import LevelBoard
 from puyun.portal.members.join import JoinPage
 from puyun.portal.members.page import MembersPage
@@ -27,7 +30,7 @@ from puyun.portal.pages.limits import LimitsPage
 from puyun.portal.pages.model import ModelPage
 from puyun.portal.pages.prices import PriceFeed
 from puyun.portal.pages.signin import SignIn
-from puyun.portal.pages.signup import SignUp
+from puyun.portal.pages.signup import SignUp, Terms
 from puyun.portal.pages.start import StartPage
 from puyun.portal.pages.status import StatusPage
 from puyun.portal.pages.usage import UsagePage
@@ -52,7 +55,7 @@ def _never() -> bool:
 @dataclass(frozen=True, kw_only=True)
 class PageDeps:
     """What the pages need. `prices` and `catalogue` give the snapshot that the data plane works from at this moment;
-    `signer` signs receipts as the API does; `vault` seals what the database must not give away; `stopping` turns true
+    `signer` signs receipts as the API does; `issuers` vouch for people who sign in by them; `vault` seals what the database must not give away; `stopping` turns true
     when the server wants to go, and ends the open streams.
     """
 
@@ -66,12 +69,14 @@ class PageDeps:
     vault: Vault
     signup: Signup = field(default_factory=Signup)
     mail: Mail = field(default_factory=Mail)
+    issuers: tuple[IssuerClient, ...] = ()
     stopping: Callable[[], bool] = _never
 
 
 def create_pages(deps: PageDeps, *others: Face) -> ASGIApp:
     """The public pages and the portal, and what `others` add to them, as one application."""
-    site = Site(deps.engine, deps.clock, deps.brand, ("puyun.portal", *(face.package for face in others)))
+    faces = ("puyun.portal", *(face.package for face in others))
+    site = Site(deps.engine, deps.clock, deps.brand, faces, verify=bool(deps.mail.host) and deps.signup.verify)
     return create_app(site, [*_routes(site, deps), *(route for face in others for route in face.routes(site))])
 
 
@@ -80,6 +85,8 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     levels = LevelBoard(deps.engine, deps.clock)
     hashing = Hashing()
     code = CodePage(site, deps.vault)
+    letters = Letters(site, deps.mail)
+    issuers = tuple(client.issuer for client in deps.issuers)
     return [
         *Home(site, board, levels, signup=deps.signup.open).routes(),
         *ModelPage(site, board).routes(),
@@ -87,8 +94,8 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *ChangeFeed(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
         *StatusPage(site, board, levels).routes(),
-        *SignIn(site, hashing, code, signup=deps.signup.open).routes(),
-        *SignUp(site, hashing, deps.signup).routes(),
+        *SignIn(site, hashing, code, issuers, signup=deps.signup.open, reset=letters.go_out).routes(),
+        *SignUp(site, hashing, code, letters, Terms(deps.signup, issuers)).routes(),
         *StartPage(site, board, deps.catalogue, deps.stopping).routes(),
         *UsagePage(site, board).routes(),
         *KeysPage(site).routes(),
@@ -102,8 +109,9 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *DataPage(site, hashing).routes(),
         *BillingPage(site, deps.stopping).routes(),
         *code.routes(),
-        *security_routes(site, hashing, deps.vault),
+        *security_routes(site, hashing, deps.vault, letters, issuers),
         *TokensPage(site).routes(),
         *MembersPage(site, deps.mail).routes(),
-        *JoinPage(site, hashing).routes(),
+        *JoinPage(site, hashing, deps.mail, deps.signup).routes(),
+        *entry_routes(site, hashing, code, letters, clients=deps.issuers, terms=deps.signup, vault=deps.vault),
     ]

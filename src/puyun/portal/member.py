@@ -10,17 +10,21 @@ from puyun.kit.ids import format_id
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_memberships
 from puyun.storage.signup.calls import has_called
+from puyun.storage.signup.verifying import is_verified
 from puyun.web.site import Site
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A signed-in user in one of their organizations. `called`: whether it has had a call yet."""
+    """A signed-in user in one of their organizations. `called`: whether it has had a call yet; `unverified`: whether
+    their address is to be verified first.
+    """
 
     user: User
     organization: Organization
     role: Role
     others: list[Organization]
     called: bool
+    unverified: bool = False
 
     @property
     def org_id(self) -> str:
@@ -62,4 +66,13 @@ def member_of(site: Site, request: Request, permission: Permission) -> Member:
         raise PuyunError("not_permitted", 403, f"As {role} of {organization.name} you may not see this page.")
     with reading(site.engine) as connection:
         called = has_called(connection, organization.id)
-    return Member(user, organization, role, [other for other, _ in memberships if other.id != organization.id], called)
+        unverified = site.verify and not is_verified(connection, user.id)
+    others = [other for other, _ in memberships if other.id != organization.id]
+    return Member(user, organization, role, others, called, unverified)
+
+
+def check_verified(member: Member) -> None:
+    """Before what strangers could suffer from: keys, and letters to others. Raises PuyunError `email_unverified` (403)."""
+    if member.unverified:
+        message = f"Verify your address first: follow the link in the letter to {member.user.email}."
+        raise PuyunError("email_unverified", 403, message)

@@ -17,7 +17,7 @@ from puyun.storage import schema
 from puyun.storage.budgets import tables
 from puyun.storage.budgets.budgets import set_budget
 from puyun.storage.engine import bump
-from puyun.storage.security.tables import pending_sign_in
+from puyun.storage.security.tables import mailed_link, pending_sign_in
 
 _ORG = schema.organization
 _USER = schema.user
@@ -110,13 +110,22 @@ def _organization(row: Row[*tuple[object, ...]]) -> Organization:
 
 # --- people --------------------------------------------------------------------------------------------------------
 def create_user(
-    connection: Connection, email: str, password_hash: str, *, now: Instant, operator: bool = False
+    connection: Connection,
+    email: str,
+    password_hash: str,
+    *,
+    now: Instant,
+    operator: bool = False,
+    verified: bool = True,
 ) -> User:
-    """A person; an empty hash lets nobody in by password. Raises PuyunError `user_exists` (409)."""
+    """A person; an empty hash lets nobody in by password. `verified`: whether somebody vouches for the address, such as
+    the operator who typed it. Raises PuyunError `user_exists` (409).
+    """
     email = clean_email(email)
     if find_user(connection, email) is not None:
         raise PuyunError("user_exists", 409, f"There is a user with the address {email} already.", param="email")
-    row = {"email": email, "password_hash": password_hash, "operator": int(operator), "created_at": now}
+    row: dict[str, object] = {"email": email, "password_hash": password_hash, "operator": int(operator)}
+    row |= {"created_at": now, "verified_at": now if verified else None}
     number = connection.execute(insert(_USER).values(row).returning(_USER.c.id)).scalar_one()
     return User(id=number, email=email, operator=operator, created_at=now)
 
@@ -135,10 +144,12 @@ def password_hash(connection: Connection, user: int) -> str:
 
 
 def set_password_hash(connection: Connection, user: int, stored: str) -> None:
-    """Store a new hash and end the user's sessions: whoever had the old password is out."""
+    """Store a new hash, and end the user's sessions and links to set another: whoever had the old password is out."""
     connection.execute(update(_USER).where(_USER.c.id == user).values(password_hash=stored))
     connection.execute(schema.session.delete().where(schema.session.c.user == user))
     connection.execute(pending_sign_in.delete().where(pending_sign_in.c.user == user))
+    resets = (mailed_link.c.user == user) & (mailed_link.c.purpose == "reset")
+    connection.execute(mailed_link.delete().where(resets))
 
 
 def set_membership(connection: Connection, membership: Membership) -> None:

@@ -70,8 +70,10 @@ user = Table(
     _text("password_hash"),
     Column("operator", Small, nullable=False, server_default=text("0")),
     Column("created_at", When, nullable=False),
+    Column("verified_at", When),
     **STRICT,
 )
+"""`verified_at`: since when somebody vouches that the address is theirs: a link mailed to it, an issuer, the operator."""
 
 membership = Table(
     "membership",

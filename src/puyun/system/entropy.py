@@ -42,6 +42,11 @@ def password() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(_PASSWORD_LENGTH))
 
 
+def link_secret() -> str:
+    """What makes a mailed link one that nobody guesses: 256 bits, fit for an address."""
+    return secrets.token_urlsafe(32)
+
+
 def second_step_secret() -> bytes:
     """What an app makes the codes of a sign-in's second step from."""
     return secrets.token_bytes(SECRET_BYTES)

@@ -105,6 +105,19 @@ def forget_pending(request: Request, response: Response) -> None:
     _set(request, response, "pending", "", 0)
 
 
+def journey_secret(request: Request) -> str:
+    """The cookie of somebody who is on the way to an issuer and back."""
+    return request.cookies.get(_name(request, "journey"), "")
+
+
+def remember_journey(request: Request, response: Response, secret: str, seconds: int) -> None:
+    _set(request, response, "journey", secret, seconds)
+
+
+def forget_journey(request: Request, response: Response) -> None:
+    _set(request, response, "journey", "", 0)
+
+
 def remember_form(request: Request, response: Response, secret: str) -> None:
     _set(request, response, "form", secret, None)
 

@@ -50,12 +50,17 @@ class FormToken:
 
 
 class Site:
-    """The parts that all pages share. `faces`: packages with templates of their own, `puyun.portal` and so on."""
+    """The parts that all pages share. `faces`: packages with templates of their own, `puyun.portal` and so on;
+    `verify`: whether people have to verify their address before they may do what others could suffer from.
+    """
 
-    def __init__(self, engine: Engine, clock: Clock, brand: Brand, faces: Sequence[str]) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, brand: Brand, faces: Sequence[str], *, verify: bool = False
+    ) -> None:
         self.engine = engine
         self.clock = clock
         self.brand = brand
+        self.verify = verify
         self.sessions = Sessions(engine, clock)
         self.assets = Assets()
         shared: dict[str, object] = {

@@ -10,6 +10,9 @@ FREE_KEYS = 60
 """Keys that a user may create in one go: nobody needs more by hand, and each is a row that every server loads."""
 FREE_SIGNUPS_BY_ADDRESS = 10
 """Sign-ups that succeed count too: each takes a hash, and may take credit."""
+FREE_LETTERS = 3
+"""With a link to one person, each at somebody's word that it is them."""
+FREE_RESETS_BY_ADDRESS = 10
 
 FORGOTTEN_AFTER = HOUR
 """A subject that was left alone for this long starts afresh."""

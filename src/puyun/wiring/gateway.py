@@ -27,10 +27,13 @@ from puyun.control.access import ControlDeps
 from puyun.control.app import control_face
 from puyun.demo import Demonstration, Moved
 from puyun.egress.connect import Connector
+from puyun.egress.target import Secretless, read_secret
 from puyun.gateway.dispatch import Dispatcher
 from puyun.gateway.front import Front
 from puyun.gateway.serving import DataPlane
 from puyun.gateway.upstream import Pool
+from puyun.integrations.oidc.fetching import Fetching, UnreachableError
+from puyun.integrations.oidc.issuer import IssuerClient
 from puyun.jobs.closing import Closing
 from puyun.jobs.engines import Engines
 from puyun.jobs.mailing import Mailing
@@ -229,6 +232,14 @@ class Gateway:
             proxies=tuple(ip_network(text) for text in listed(settings.server.trusted_proxies)),
         )
 
+    def _issuers(self) -> tuple[IssuerClient, ...]:
+        upstream = self._settings.upstream
+        fetching = Fetching(allow_private=upstream.allow_private, proxy=upstream.proxy)
+        return tuple(
+            IssuerClient(issuer, fetching, self._clock, functools.partial(_issuer_secret, issuer.client_secret))
+            for issuer in self._settings.oidc
+        )
+
     def _server(self, plane: DataPlane, arbiter: Arbiter) -> "_Server":
         settings = self._settings
         signer = Signer(self._engine, settings.data, self._clock)
@@ -248,6 +259,7 @@ class Gateway:
                 brand=settings.brand,
                 signup=settings.signup,
                 mail=settings.mail,
+                issuers=self._issuers(),
                 prices=lambda: plane.snapshot,
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,
@@ -283,6 +295,13 @@ class Gateway:
         )
         server = _Server(config, self._place.started, lambda: self._stopped)
         return server
+
+
+def _issuer_secret(reference: str) -> str:
+    try:
+        return read_secret(reference)
+    except (Secretless, OSError) as error:
+        raise UnreachableError(str(error)) from error
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

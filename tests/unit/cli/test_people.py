@@ -4,6 +4,8 @@ import pytest
 
 from puyun.storage.engine import open_engine, reading
 from puyun.storage.identity import find_user, password_hash
+from puyun.storage.security.links import Purpose, find_link
+from puyun.system.clock import SystemClock
 from puyun.system.passwords import verify_password
 
 
@@ -107,3 +109,22 @@ def stored(data, email: str) -> str:
         found = password_hash(connection, user.id)
     engine.dispose()
     return found
+
+
+def test_a_link_to_set_a_password_is_printed_and_the_one_before_ends(puyun, data) -> None:
+    puyun("org", "create", "acme")
+    puyun("user", "create", "ada@example.com", "--org", "acme", "--generate")
+    first, second = (puyun("user", "reset", "Ada@example.com", "--json").json for _ in range(2))
+    assert first["email"] == "ada@example.com"
+    assert first["link"].startswith("http://127.0.0.1:8000/reset/")
+    engine = open_engine(data / "puyun.db")
+    with reading(engine) as connection:
+        found = [
+            find_link(connection, made["link"].rpartition("/")[2], Purpose.RESET, SystemClock().now())
+            for made in (first, second)
+        ]
+    engine.dispose()
+    assert found[0] is None
+    assert found[1].email == "ada@example.com"
+    refused = puyun("user", "reset", "eve@example.com")
+    assert (refused.code, refused.out) == (3, "")

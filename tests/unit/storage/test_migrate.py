@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from shop import Shop
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from bench.postgres import Postgres
@@ -17,6 +17,7 @@ from puyun.metering.usage import Usage
 from puyun.storage import migrate, schema
 from puyun.storage.audit import Counts, audit
 from puyun.storage.engine import open_engine, reading, writing
+from puyun.storage.signup.verifying import is_verified
 
 VERSIONS = Path(migrate.__file__).parent / "migrations" / "versions"
 
@@ -108,3 +109,15 @@ def test_postgresql_gets_the_same_schema(postgres: Postgres) -> None:
             assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
         for engine in engines:
             engine.dispose()
+
+
+def test_users_there_were_are_verified(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "puyun.db")
+    upgrade_to(engine, "0015")
+    with writing(engine) as connection:
+        row = "INSERT INTO user (email, password_hash, operator, created_at) VALUES ('ada@example.com', '', 0, 7)"
+        connection.execute(text(row))
+    migrate.upgrade(engine)
+    with reading(engine) as connection:
+        assert is_verified(connection, 1)
+    engine.dispose()

@@ -1,10 +1,13 @@
 """Following the link of an invitation: as who one is, or with a new password, also where sign-up is closed."""
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from puyun.config import Mail, Signup
 from puyun.identity.model import User
+from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.portal.hashing import Hashing
@@ -14,6 +17,8 @@ from puyun.portal.tries import count_try, signups_by_address
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import create_user, find_user
 from puyun.storage.members.invitations import Invitation, accept, find
+from puyun.storage.security.acts import Kind, record
+from puyun.storage.signup.verifying import verify
 from puyun.system.passwords import MAXIMUM, MINIMUM, hash_password
 from puyun.web import csrf
 from puyun.web.forms import read_form
@@ -31,9 +36,13 @@ _SECRET_MAX = 100
 
 
 class JoinPage:
-    def __init__(self, site: Site, hashing: Hashing) -> None:
+    """`mail`: whether links come by mail, and so whoever follows one reads it; `terms`: what a verified address may get."""
+
+    def __init__(self, site: Site, hashing: Hashing, mail: Mail, terms: Signup) -> None:
         self._site = site
         self._hashing = hashing
+        self._mailed = bool(mail.host)
+        self._terms = terms
 
     def routes(self) -> list[BaseRoute]:
         path = JOIN + "/{secret}"
@@ -63,16 +72,24 @@ class JoinPage:
         return response
 
     def _accept(self, request: Request, user: User) -> Invitation:
+        now = self._site.clock.now()
         with writing(self._site.engine) as connection:
-            return accept(connection, _secret(request), user.id, user.email, self._site.clock.now())
+            found = accept(connection, _secret(request), user.id, user.email, now)
+            self._record(connection, user, found, now)
+            if self._mailed:
+                verify(connection, user.id, self._terms, now)
+        return found
 
     def _create(self, request: Request, found: Invitation, stored: str) -> User:
         """User and membership, both or neither. Raises `user_exists` (409): then they sign in first."""
         now = self._site.clock.now()
         with writing(self._site.engine) as connection:
-            user = create_user(connection, found.email, stored, now=now)
-            accept(connection, _secret(request), user.id, user.email, now)
+            user = create_user(connection, found.email, stored, now=now, verified=self._mailed)
+            self._record(connection, user, accept(connection, _secret(request), user.id, user.email, now), now)
         return user
+
+    def _record(self, connection: Connection, user: User, found: Invitation, now: Instant) -> None:
+        record(connection, Kind.JOINED, at=now, actor=user.id, user=user.id, org=found.org, detail=found.role)
 
     def _joined(self, found: Invitation) -> Response:
         return RedirectResponse(f"{HOME}?org={format_id('org', found.org)}", 303)

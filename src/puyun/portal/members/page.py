@@ -15,13 +15,14 @@ from puyun.identity.access import Permission
 from puyun.identity.members import assignable
 from puyun.identity.model import Role
 from puyun.kit.errors import PuyunError
-from puyun.portal.member import Member, member_of
+from puyun.portal.member import Member, check_verified, member_of
 from puyun.portal.members.letters import invitation_letter
 from puyun.portal.tries import Tried, count_try
 from puyun.storage.engine import reading, writing
 from puyun.storage.mail.post import post
 from puyun.storage.members.invitations import Invitation, invite, waiting, withdraw
 from puyun.storage.members.people import Person, acting_role, change_role, list_people, remove
+from puyun.storage.security.acts import Kind, record
 from puyun.web import csrf
 from puyun.web.forms import read_form
 from puyun.web.session import session_secret
@@ -76,6 +77,7 @@ class MembersPage:
 
     def _invite(self, request: Request, form: dict[str, str]) -> Response:
         member = self._posted(request, form)
+        check_verified(member)
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         try:
             sent = self._sent(request, member, form, secret)
@@ -94,6 +96,7 @@ class MembersPage:
         org, email = member.organization.id, form.get("email", "")[:1000]
         with writing(self._site.engine) as connection:
             made = invite(connection, org, email, role, secret=secret, actor=member.user.id, now=now)
+            self._record(connection, Kind.INVITED, member, detail=f"{made.email}, {role}")
             if self._mail.host:
                 letter = invitation_letter(self._site, made, link, by=member.user.email, language=visitor.language)
                 post(connection, letter, now)
@@ -101,7 +104,9 @@ class MembersPage:
 
     async def withdraw(self, request: Request) -> Response:
         def act(connection: Connection, member: Member, _form: dict[str, str]) -> str:
-            withdraw(connection, member.organization.id, request.path_params["number"], actor=member.user.id)
+            number = request.path_params["number"]
+            gone = withdraw(connection, member.organization.id, number, actor=member.user.id)
+            self._record(connection, Kind.INVITATION_WITHDRAWN, member, detail=gone.email)
             return "withdrawn"
 
         return await run_in_threadpool(self._act, request, await read_form(request), act)
@@ -109,8 +114,9 @@ class MembersPage:
     # --- people ----------------------------------------------------------------------------------------------------
     async def change(self, request: Request) -> Response:
         def act(connection: Connection, member: Member, form: dict[str, str]) -> str:
-            user = request.path_params["user"]
-            change_role(connection, member.organization.id, user, _role(form), actor=member.user.id)
+            user, role = request.path_params["user"], _role(form)
+            if change_role(connection, member.organization.id, user, role, actor=member.user.id):
+                self._record(connection, Kind.ROLE_CHANGED, member, user=user, detail=role)
             return "changed"
 
         return await run_in_threadpool(self._act, request, await read_form(request), act)
@@ -130,11 +136,18 @@ class MembersPage:
         def act(connection: Connection, member: Member, _form: dict[str, str]) -> str:
             now, user = self._site.clock.now(), request.path_params["user"]
             remove(connection, member.organization.id, user, actor=member.user.id, now=now)
+            self._record(connection, Kind.MEMBER_REMOVED, member, user=user)
             return "removed"
 
         return await run_in_threadpool(self._act, request, await read_form(request), act)
 
     # --- what they share -------------------------------------------------------------------------------------------
+    def _record(
+        self, connection: Connection, kind: Kind, member: Member, *, user: int | None = None, detail: str = ""
+    ) -> None:
+        now, org = self._site.clock.now(), member.organization.id
+        record(connection, kind, at=now, actor=member.user.id, user=user, org=org, detail=detail)
+
     def _member(self, request: Request) -> Member:
         return member_of(self._site, request, Permission.MANAGE_MEMBERS)
 

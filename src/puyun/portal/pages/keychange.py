@@ -25,7 +25,8 @@ from puyun.kit.ids import format_id
 from puyun.portal.keys import form as keyform
 from puyun.portal.keys.form import Fault, Faults, Filled
 from puyun.portal.keys.listing import PATH, Query, address, may_change, number_of
-from puyun.portal.member import Member, member_of
+from puyun.portal.letters.entry import VERIFY
+from puyun.portal.member import Member, check_verified, member_of
 from puyun.storage import schema
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import read_keys, revoke_key
@@ -81,6 +82,8 @@ class KeyChanges:
     # --- create ----------------------------------------------------------------------------------------------------
     def new(self, request: Request) -> Response:
         member = member_of(self._site, request, Permission.MANAGE_OWN_KEYS)
+        if member.unverified:
+            return RedirectResponse(VERIFY, 303)
         return self._create_form(request, member, Form(filled=keyform.usual(member.organization), once=_once()))
 
     async def create(self, request: Request) -> Response:
@@ -88,6 +91,7 @@ class KeyChanges:
 
     def _create(self, request: Request, posted: Mapping[str, Sequence[str]]) -> Response:
         member = member_of(self._site, request, Permission.MANAGE_OWN_KEYS)
+        check_verified(member)
         form = {name: values[-1] for name, values in posted.items()}
         csrf.check(request, form, session_secret(request))
         now = self._site.clock.now()

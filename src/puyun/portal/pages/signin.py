@@ -1,10 +1,13 @@
 """Signing in and out by e-mail and password."""
 
+from collections.abc import Sequence
+
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from puyun.config import Issuer
 from puyun.identity.model import User
 from puyun.kit.clock import Instant
 from puyun.portal.hashing import Hashing
@@ -31,13 +34,19 @@ _EMAIL_MAX = 254
 
 
 class SignIn:
-    """`code`: whom the password lets in, and who owes a code; `signup`: whether the page leads to the sign-up."""
+    """`code`: whom the password lets in, and who owes a code; `issuers`: who else lets in; `signup`, `reset`: whether the
+    page leads there.
+    """
 
-    def __init__(self, site: Site, hashing: Hashing, code: CodePage, *, signup: bool) -> None:
+    def __init__(
+        self, site: Site, hashing: Hashing, code: CodePage, issuers: Sequence[Issuer], *, signup: bool, reset: bool
+    ) -> None:
         self._site = site
         self._hashing = hashing
         self._code = code
+        self._issuers = issuers
         self._signup = signup
+        self._reset = reset
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -110,7 +119,7 @@ class SignIn:
     ) -> Response:
         secret = form_secret(request) or new_form_secret()
         context: dict[str, object] = {"next": back, "email": email, "wrong": wrong, "until": until}
-        context["signup"] = self._signup
+        context |= {"issuers": self._issuers, "signup": self._signup, "reset": self._reset}
         response = self._site.render(request, "login.html", context, status=status, form=secret)
         remember_form(request, response, secret)
         return response

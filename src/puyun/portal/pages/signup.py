@@ -5,14 +5,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from puyun.config import Signup
+from puyun.config import Issuer, Signup
 from puyun.identity.model import User
 from puyun.identity.rules import NAME_MAX, clean_email, clean_name
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
 from puyun.portal.hashing import Hashing
+from puyun.portal.letters.entry import Letters
 from puyun.portal.pages.signin import HOME
 from puyun.portal.pages.start import PATH as START
+from puyun.portal.security.code import CodePage
 from puyun.portal.tries import TooManyFailuresError, by_email, count_try, signups_by_address
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import find_user, password_hash
@@ -22,8 +24,9 @@ from puyun.system.entropy import organization_id
 from puyun.system.passwords import MAXIMUM, MINIMUM, hash_password, verify_password
 from puyun.web import csrf
 from puyun.web.forms import read_form
-from puyun.web.session import SignInNeededError, form_secret, new_form_secret, remember_form, remember_session
-from puyun.web.site import Site
+from puyun.web.language import Language
+from puyun.web.session import SignInNeededError, form_secret, new_form_secret, remember_form
+from puyun.web.site import Site, visitor_of
 
 PATH = "/signup"
 
@@ -37,13 +40,23 @@ class Wish(msgspec.Struct, frozen=True):
     wrong: frozenset[str] = frozenset()
 
 
-class SignUp:
-    """`terms`: whether it is open, and what a new organization gets."""
+class Terms(msgspec.Struct, frozen=True):
+    """Whether it is open, what a new organization gets, and who else brings new people."""
 
-    def __init__(self, site: Site, hashing: Hashing, terms: Signup) -> None:
+    signup: Signup
+    issuers: tuple[Issuer, ...] = ()
+
+
+class SignUp:
+    """`code`: whom a password lets in; `letters`: where one asks for a verified address."""
+
+    def __init__(self, site: Site, hashing: Hashing, code: CodePage, letters: Letters, terms: Terms) -> None:
         self._site = site
         self._hashing = hashing
-        self._terms = terms
+        self._code = code
+        self._letters = letters
+        self._terms = terms.signup
+        self._issuers = [issuer for issuer in terms.issuers if issuer.allow_signup]
 
     def routes(self) -> list[BaseRoute]:
         return [Route(PATH, self.show, methods=["GET"]), Route(PATH, self.submit, methods=["POST"])]
@@ -67,7 +80,7 @@ class SignUp:
         if wish.wrong:
             return self._form(request, wish, status=400)
         try:
-            user = self._admit(wish, request.client.host if request.client else "")
+            user = self._admit(request, wish)
         except TooManyFailuresError as error:
             return self._form(request, wish, until=error.until, status=429, headers=error.headers)
         except PuyunError as error:
@@ -76,11 +89,9 @@ class SignUp:
             return self._form(request, wish, why="full", status=error.status, headers=error.headers)
         if user is None:
             return self._form(request, wish, why="refused", status=409)
-        response = RedirectResponse(START, 303)
-        remember_session(request, response, self._site.sessions.open(request, user.id))
-        return response
+        return self._code.welcome(request, user.id, START)
 
-    def _admit(self, wish: Wish, address: str) -> User | None:
+    def _admit(self, request: Request, wish: Wish) -> User | None:
         """The owner of the new organization; None where it cannot be, and nothing says why. Raises
         TooManyFailuresError, and `signups_full`.
 
@@ -88,6 +99,7 @@ class SignUp:
         where the first does. One hash is worked out either way, so the time does not tell who is known.
         """
         now, tries = self._site.clock.now(), by_email(wish.email)
+        address = request.client.host if request.client else ""
         count_try(self._site.engine, now, tries, signups_by_address(address))
         user, new = self._known(wish), None
         if user is None:
@@ -97,7 +109,7 @@ class SignUp:
                 name=wish.organization,
                 org=organization_id(),
             )
-            new = self._found(founder, now)
+            new = self._found(founder, visitor_of(request).language, now)
             user = new or self._known(wish)  # of two posts at once, the other was quicker
         if user is None or not (new or verify_password(self._stored(user), wish.password)):
             return None
@@ -105,11 +117,15 @@ class SignUp:
             forgive(connection, tries[0])
         return user
 
-    def _found(self, founder: Founder, now: Instant) -> User | None:
+    def _found(self, founder: Founder, language: Language, now: Instant) -> User | None:
         """None where the address or the name was taken."""
+        verify, currency = self._site.verify, self._site.brand.currency
         try:
             with writing(self._site.engine) as connection:
-                return found(connection, founder, self._terms, currency=self._site.brand.currency, now=now)
+                user = found(connection, founder, self._terms, verify=verify, currency=currency, now=now)
+                if verify:
+                    self._letters.verify(connection, user, language, now)
+                return user
         except PuyunError as error:
             if error.code not in {"user_exists", "organization_exists"}:
                 raise
@@ -145,6 +161,7 @@ class SignUp:
             "open": self._terms.open,
             "credit": self._terms.given_credit,
             "credit_days": self._terms.credit_days,
+            "issuers": self._issuers,
             "wish": wish,
             "why": why,
             "until": until,

@@ -19,7 +19,7 @@ from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.portal.board import PriceBoard
 from puyun.portal.firststep import ANSWER_TOKENS, Choice, Progress, choices, choose, progress
-from puyun.portal.member import Member, member_of
+from puyun.portal.member import Member, check_verified, member_of
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import list_keys
 from puyun.storage.keys.issuing import issue_key
@@ -61,7 +61,7 @@ class View(msgspec.Struct, frozen=True):
 
     @property
     def may_make(self) -> bool:
-        return self.member.may(Permission.MANAGE_OWN_KEYS) and len(self.keys) < KEYS_MAX
+        return self.member.may(Permission.MANAGE_OWN_KEYS) and not self.member.unverified and len(self.keys) < KEYS_MAX
 
 
 class StartPage:
@@ -148,6 +148,7 @@ class StartPage:
             raise PuyunError(
                 "not_permitted", 403, f"As {view.member.role} you may not make keys. Ask an admin for one."
             )
+        check_verified(view.member)
         secret = ""
         tier = view.choice.tier if view.choice else _usual(view.member)
         spec = KeySpec(tier=tier, name=KEY_NAME, member=view.member.user.id)

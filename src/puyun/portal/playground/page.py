@@ -19,7 +19,7 @@ from puyun.identity.access import Permission
 from puyun.identity.model import KeySpec
 from puyun.kit.clock import HOUR, SECOND, Instant, format_instant
 from puyun.kit.errors import PuyunError
-from puyun.portal.member import Member, member_of
+from puyun.portal.member import Member, check_verified, member_of
 from puyun.portal.pricelist import TEXT_MAX
 from puyun.storage import schema
 from puyun.storage.engine import reading, writing
@@ -81,6 +81,7 @@ class Playground:
     def _key(self, request: Request, form: dict[str, str]) -> Response:
         member = member_of(self._site, request, Permission.MANAGE_OWN_KEYS)
         csrf.check(request, form, session_secret(request))
+        check_verified(member)
         now = self._site.clock.now()
         with writing(self._site.engine) as connection:
             issued = _issue(connection, member, now)

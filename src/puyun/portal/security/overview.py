@@ -1,19 +1,37 @@
 """The overview: what protects a user, and where they are signed in."""
 
+from collections.abc import Sequence
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from puyun.config import Issuer
 from puyun.identity.device import Device, device_of
 from puyun.portal.security.desk import PATH, Desk, Owner, to
 from puyun.storage.engine import reading, writing
+from puyun.storage.identity import password_hash
+from puyun.storage.security.identities import list_identities
 from puyun.storage.security.passkeys import list_passkeys
 from puyun.storage.security.second import find_second_step
 from puyun.storage.security.sessions import LISTED, Seen, end_other_sessions, end_session, list_sessions
 from puyun.web.session import session_fingerprint
 
-DONE = ("password", "session", "sessions", "code-on", "code-off", "passkey-new", "passkey-gone")
+DONE = frozenset(
+    {
+        "password",
+        "session",
+        "sessions",
+        "code-on",
+        "code-off",
+        "passkey-new",
+        "passkey-gone",
+        "identity-new",
+        "identity-gone",
+        "identity-last",
+    }
+)
 """What the page can say of what was just done."""
 
 
@@ -23,10 +41,11 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Overview:
-    """The page itself, and the ends of sessions, which need no page of their own."""
+    """The page itself, and the ends of sessions, which need no page of their own. `issuers`: those that may be connected."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, issuers: Sequence[Issuer]) -> None:
         self._desk = desk
+        self._issuers = issuers
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -41,12 +60,18 @@ class Overview:
             sessions = list_sessions(connection, owner.user.id, session_fingerprint(request), now)
             second = find_second_step(connection, owner.user.id)
             passkeys = list_passkeys(connection, owner.user.id)
+            identities = list_identities(connection, owner.user.id)
+            has_password = bool(password_hash(connection, owner.user.id))
         done = request.query_params.get("done", "")
         context: dict[str, object] = {
             "sessions": [Listed(session, device_of(session.agent)) for session in sessions],
             "cut": len(sessions) == LISTED,
             "second": second if second is not None and second.confirmed_at is not None else None,
             "passkeys": passkeys,
+            "identities": identities,
+            "issuers": self._issuers,
+            "titles": {issuer.issuer: issuer.title for issuer in self._issuers},
+            "has_password": has_password,
             "done": done if done in DONE else "",
         }
         return self._desk.page(request, owner, "overview.html", context)

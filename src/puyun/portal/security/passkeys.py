@@ -10,6 +10,7 @@ from puyun.portal.security.ceremony import challenge_of, place_of, read_registra
 from puyun.portal.security.challenge import Challenges
 from puyun.portal.security.desk import PATH, Desk, Owner, Refused, to
 from puyun.storage.engine import reading, writing
+from puyun.storage.security.acts import Kind, record
 from puyun.storage.security.passkeys import MOST, NewPasskey, add_passkey, list_passkeys, remove_passkey
 
 _NUMBER_MAX = 18
@@ -59,6 +60,8 @@ class PasskeyPages:
                 used = self._challenges.use(connection, challenge, now)
                 if used:
                     add_passkey(connection, owner.user.id, new, now)
+                    user = owner.user.id
+                    record(connection, Kind.PASSKEY_ADDED, at=now, actor=user, user=user, detail=name)
         except PuyunError as error:
             if error.code not in {"passkey_exists", "too_many_passkeys"}:
                 raise
@@ -71,8 +74,10 @@ class PasskeyPages:
     def _remove(self, _request: Request, owner: Owner, form: dict[str, str]) -> Response:
         number = form.get("passkey", "")
         if number.isascii() and number.isdecimal() and len(number) <= _NUMBER_MAX:
+            user, now = owner.user.id, self._desk.site.clock.now()
             with writing(self._engine) as connection:
-                remove_passkey(connection, owner.user.id, int(number))
+                if remove_passkey(connection, user, int(number)):
+                    record(connection, Kind.PASSKEY_REMOVED, at=now, actor=user, user=user)
         return to(owner.href(done="passkey-gone"))
 
     def _page(self, request: Request, owner: Owner, name: str, refused: Refused | None) -> Response:

@@ -4,18 +4,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from puyun.portal.letters.entry import Letters
 from puyun.portal.security.desk import PATH, Desk, Owner, Refused, to
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import password_hash, set_password_hash
+from puyun.storage.security.acts import Kind, record
 from puyun.system.passwords import MAXIMUM, MINIMUM, hash_password
 from puyun.web.session import remember_session
+from puyun.web.site import visitor_of
 
 
 class PasswordPage:
-    """The form and what it does."""
+    """The form and what it does. `letters`: the user is told, also where it was somebody else."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, letters: Letters) -> None:
         self._desk = desk
+        self._letters = letters
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -41,7 +45,10 @@ class PasswordPage:
             # Of two changes at once the second was proven with a password that is the old one by now.
             changed = password_hash(connection, owner.user.id) == before
             if changed:
+                now = self._desk.site.clock.now()
                 set_password_hash(connection, owner.user.id, stored)
+                record(connection, Kind.PASSWORD_CHANGED, at=now, actor=owner.user.id, user=owner.user.id)
+                self._letters.password_changed(connection, owner.user, visitor_of(request).language, now)
         if not changed:
             return self._page(request, owner, Refused("wrong_password"))
         response = to(owner.href(done="password"))

@@ -14,6 +14,7 @@ from puyun.portal.security.desk import PATH, Desk, Owner, Refused, to
 from puyun.portal.security.tries import count_code, forgive_codes
 from puyun.portal.tries import TooManyFailuresError
 from puyun.storage.engine import reading, writing
+from puyun.storage.security.acts import Kind, record
 from puyun.storage.security.second import (
     asked_for_code,
     begin_second_step,
@@ -100,6 +101,7 @@ class SecondStepPages:
                 return to(owner.href(done="code-on"))
             _keep(connection, owner, codes)
             forgive_codes(connection, owner.user.id)
+            self._record(connection, Kind.SECOND_STEP_ON, owner)
         return self._desk.page(request, owner, "codes.html", {"codes": codes, "first": True})
 
     def _begun(self, owner: Owner) -> tuple[bytes, bytes] | None:
@@ -130,6 +132,8 @@ class SecondStepPages:
         if refused is not None:
             return self._ask(request, owner, "off", refused)
         with writing(self._engine) as connection:
+            if asked_for_code(connection, owner.user.id):
+                self._record(connection, Kind.SECOND_STEP_OFF, owner)
             end_second_step(connection, owner.user.id)
         return to(owner.href(done="code-off"))
 
@@ -148,7 +152,11 @@ class SecondStepPages:
             if not asked_for_code(connection, owner.user.id):
                 return to(owner.href())
             _keep(connection, owner, codes)
+            self._record(connection, Kind.RECOVERY_CODES, owner)
         return self._desk.page(request, owner, "codes.html", {"codes": codes, "first": False})
+
+    def _record(self, connection: Connection, kind: Kind, owner: Owner) -> None:
+        record(connection, kind, at=self._desk.site.clock.now(), actor=owner.user.id, user=owner.user.id)
 
     def _ask(self, request: Request, owner: Owner, act: str, refused: Refused | None) -> Response:
         with reading(self._engine) as connection:

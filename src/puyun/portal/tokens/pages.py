@@ -18,7 +18,7 @@ from puyun.kit.clock import DAY, Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id, parse_id
 from puyun.portal.keys.form import Fault
-from puyun.portal.member import Member, member_of
+from puyun.portal.member import Member, check_verified, member_of
 from puyun.portal.tokens import form as tokenform
 from puyun.portal.tokens.form import LIFETIMES, Filled, Form
 from puyun.storage.control.tokens import IssuedToken, find_token, issue_token, list_tokens, revoke_token
@@ -68,6 +68,7 @@ class TokensPage:
         member = member_of(self._site, request, Permission.MANAGE_KEYS)
         form = {name: values[-1] for name, values in posted.items()}
         csrf.check(request, form, session_secret(request))
+        check_verified(member)
         now = self._site.clock.now()
         filled = tokenform.read(posted)
         parsed = tokenform.parse(filled, member.role, now)

@@ -55,8 +55,10 @@ def sent(connection: Connection, number: int, now: Instant) -> None:
 
 
 def failed(connection: Connection, number: int, error: str, again_at: Instant | None) -> None:
-    """It could not be sent; `again_at` None gives it up."""
+    """It could not be sent; `again_at` None gives it up, and its body with it, which may hold a link."""
     values = {"next_at": again_at, "error": error[:ERROR_MAX], "tries": mail.c.tries + 1}
+    if again_at is None:
+        values["body"] = ""
     connection.execute(update(mail).where(mail.c.id == number).values(values))
 
 

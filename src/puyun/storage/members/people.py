@@ -50,13 +50,14 @@ def acting_role(connection: Connection, org: int, actor: int) -> Role:
     return role
 
 
-def change_role(connection: Connection, org: int, user: int, role: Role, *, actor: int) -> None:
-    """Raises `member_not_found` (404), `not_permitted` (403) or `last_owner` (409)."""
+def change_role(connection: Connection, org: int, user: int, role: Role, *, actor: int) -> bool:
+    """False where they were that before. Raises `member_not_found` (404), `not_permitted` (403) or `last_owner` (409)."""
     before = _check(connection, org, user, role, actor)
     if before is role:
-        return
+        return False
     _withdraw_of(connection, org, user)
     connection.execute(update(_PLACE).where(_at(org, user)).values(role=role))
+    return True
 
 
 def remove(connection: Connection, org: int, user: int, *, actor: int, now: Instant) -> int:

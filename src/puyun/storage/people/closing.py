@@ -21,6 +21,9 @@ _THEIRS = (
     security.recovery_code,
     security.pending_sign_in,
     security.passkey,
+    security.mailed_link,
+    security.identity,
+    security.trial_due,
 )
 """Rows that are a person's own and let them in somewhere."""
 

@@ -7,6 +7,7 @@ from puyun.kit.clock import format_instant
 from puyun.kit.ids import format_id
 from puyun.storage import schema
 from puyun.storage.identity import list_memberships, read_keys
+from puyun.storage.security.identities import list_identities
 
 KEYS_MAX = 10_000
 """Keys in a copy, the newest."""
@@ -40,6 +41,15 @@ def copy_of(connection: Connection, user: User) -> dict[str, object]:
                 "revoked": format_instant(key.revoked_at) if key.revoked_at is not None else None,
             }
             for key in keys
+        ],
+        "identities": [
+            {
+                "issuer": identity.issuer,
+                "subject": identity.subject,
+                "email": identity.email,
+                "created": format_instant(identity.created_at),
+            }
+            for identity in list_identities(connection, user.id)
         ],
         "sessions": [
             {

@@ -7,15 +7,15 @@ expected; a setting nobody knows is refused with the nearest name.
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, cast
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from puyun.catalog.model import Tier
+from puyun.config.addresses import is_host, is_network, is_proxy, names_database
+from puyun.config.oidc import Issuer, IssuerError, read_issuers
 from puyun.kit.errors import Blame, PuyunError
 from puyun.kit.money import TOPUP_MAX, format_amount, parse_amount
 from puyun.limits.rule import AMOUNT_MAX, Metric
@@ -146,6 +146,14 @@ class Signup(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 100
 
+    verify: Annotated[
+        bool,
+        Meta(
+            description="with `mail.host`: who signed up makes no keys, and gets no bonus, before following a link that is "
+            "mailed to them"
+        ),
+    ] = True
+
     @property
     def given_tiers(self) -> tuple[Tier, ...]:
         """At least one."""
@@ -214,6 +222,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signup: Signup = Signup()
     mail: Mail = Mail()
     local_model: LocalModel = LocalModel()
+    oidc: tuple[Issuer, ...] = ()
 
     @property
     def database_place(self) -> Path | str:
@@ -259,8 +268,11 @@ def load(toml_path: Path | None, env: Mapping[str, str], overrides: Mapping[str,
     Raises SettingsError, or PuyunError `settings_unreadable` when the file is missing or no TOML.
     """
     found: dict[str, Found] = {}
+    issuers: tuple[Issuer, ...] = ()
     if toml_path is not None:
-        found |= {key: Found(value, str(toml_path), text=False) for key, value in _flat(_read(toml_path), toml_path)}
+        table = _read(toml_path)
+        issuers = _issuers(table.pop("oidc", []), toml_path)
+        found |= {key: Found(value, str(toml_path), text=False) for key, value in _flat(table, toml_path)}
     for name, value in sorted(env.items()):
         if name.startswith(ENV_PREFIX) and "__" in name:
             key = name.removeprefix(ENV_PREFIX).lower().replace("__", ".", 1)
@@ -272,8 +284,12 @@ def load(toml_path: Path | None, env: Mapping[str, str], overrides: Mapping[str,
         value = _parse(key, setting)
         sections[section][name] = value
     built = {section: SECTIONS[section](**values) for section, values in sections.items()}
-    settings = msgspec.structs.replace(Settings(data=data), **built)
+    settings = msgspec.structs.replace(Settings(data=data, oidc=issuers), **built)
     _check(settings, found)
+    for number, issuer in enumerate(issuers, 1):
+        if not issuer.tls and not settings.upstream.allow_private:
+            problem = "expected https; `upstream.allow_private` lets issuers be spoken to without TLS"
+            raise SettingsError(str(toml_path), f"oidc[{number}].issuer", problem)
     return settings
 
 
@@ -293,6 +309,13 @@ def _read(path: Path) -> dict[str, object]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         message = f"{path} cannot be read as settings: {error}"
         raise PuyunError("settings_unreadable", 500, message, blame=Blame.OPERATOR) from error
+
+
+def _issuers(values: object, path: Path) -> tuple[Issuer, ...]:
+    try:
+        return read_issuers(values)
+    except IssuerError as error:
+        raise SettingsError(str(path), error.key, str(error)) from error
 
 
 def _flat(table: dict[str, object], path: Path) -> Iterator[tuple[str, object]]:
@@ -334,16 +357,16 @@ def _check(settings: Settings, found: Mapping[str, Found]) -> None:
         raise refuse("database.url", f"{kind} is not supported; expected sqlite:///PATH or postgresql://…")
     if url == SQLITE:
         raise refuse("database.url", "the path is missing; expected sqlite:///PATH")
-    if url.startswith(POSTGRESQL) and not _names_database(url):
+    if url.startswith(POSTGRESQL) and not names_database(url):
         raise refuse("database.url", "is wrong; expected postgresql://USER:PASSWORD@HOST:PORT/NAME")
     proxy = settings.upstream.proxy
-    if proxy and not _is_proxy(proxy):
+    if proxy and not is_proxy(proxy):
         raise refuse("upstream.proxy", "is wrong; expected http://[USER:PASSWORD@]HOST:PORT")
     for network in listed(settings.server.trusted_proxies):
-        if not _is_network(network):
+        if not is_network(network):
             raise refuse("server.trusted_proxies", f"{network!r} is no network; expected such as 10.0.0.0/8")
     host = settings.server.host
-    if not _is_host(host):
+    if not is_host(host):
         raise refuse("server.host", f"{host!r} is no address or host name")
     if settings.mail.host and not (settings.mail.sender and settings.mail.links):
         raise refuse("mail.host", "needs `mail.sender` and `mail.links` beside it")
@@ -357,35 +380,3 @@ def _check(settings: Settings, found: Mapping[str, Found]) -> None:
 def listed(text: str) -> list[str]:
     """The parts of a comma-separated setting."""
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _names_database(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.path.strip("/") != "" and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
-
-
-def _is_proxy(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme == "http" and bool(parts.hostname) and parts.port is not None
-    except ValueError:
-        return False
-
-
-def _is_host(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return host.replace("-", "").replace(".", "").isalnum()
-    return True

@@ -1,0 +1,1 @@
+"""Issuers that vouch for who somebody is: OpenID Connect, authorization code flow with PKCE."""

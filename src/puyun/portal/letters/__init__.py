@@ -1,0 +1,1 @@
+"""Letters to people about how they get in."""
