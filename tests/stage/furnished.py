@@ -116,7 +116,7 @@ def _people(place: Furnished) -> None:
         revoke_key(connection, old.id, now)
         set_budget(connection, 7, Subject.ORGANIZATION, period=Period.MONTH, amount=200 * NANO, now=now)
         set_budget(connection, 7, Subject.MEMBER, owner.id, period=Period.DAY, amount=NANO, hard=False, now=now)
-    place.names["key"] = format_id("key", key.id)
+    place.names |= {"key": format_id("key", key.id), "member": str(owner.id)}
     ours = {"org": 7, "scope": Scope.ORGANIZATION, "why": "as agreed in March"}
     site.arbiter.rule(*(Rule(metric=metric, id=number, amount=900, **ours) for number, metric in enumerate(Metric, 1)))
     site.arbiter.call(7, 1, tokens=60)

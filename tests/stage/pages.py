@@ -21,6 +21,7 @@ from puyun.kit.ids import first_call_at
 from puyun.kit.money import parse_price
 from puyun.ledger.hold import Status
 from puyun.portal.app import PageDeps, create_pages
+from puyun.pricing.papers.parties import Seller
 from puyun.pricing.pricebook import PriceBook, PriceRow
 from puyun.storage import schema
 from puyun.storage.engine import open_engine, sqlite_path, writing
@@ -130,6 +131,7 @@ class Site:
         brand: Brand | None = None,
         signup: Signup = CLOSED,
         mail: Mail | None = None,
+        seller: Seller | None = None,
     ) -> None:
         if migrated is not None:
             shutil.copy(migrated, sqlite_path(folder))
@@ -153,6 +155,7 @@ class Site:
                 vault=self.vault,
                 signup=signup,
                 mail=mail or Mail(),
+                seller=seller or Seller(),
                 stopping=lambda: self.stopping,
             )
         )

@@ -14,9 +14,13 @@ from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
 from puyun.portal.hashing import Hashing
 from puyun.portal.levels import LevelBoard
+from puyun.portal.members.budget import MemberBudgetPage
 from puyun.portal.members.join import JoinPage
 from puyun.portal.members.page import MembersPage
+from puyun.portal.money.autotopup import AutoTopUpPage
 from puyun.portal.money.billing import BillingPage
+from puyun.portal.money.details import DetailsPage
+from puyun.portal.money.invoices import InvoicePages
 from puyun.portal.money.log import CallLog
 from puyun.portal.money.receipt import ReceiptPage
 from puyun.portal.money.statements import StatementPages
@@ -39,6 +43,7 @@ from puyun.portal.settings.profile import ProfilePage
 from puyun.portal.shop.changefeed import ChangeFeed
 from puyun.portal.shop.compare import ComparePage
 from puyun.portal.tokens.pages import TokensPage
+from puyun.pricing.papers.parties import Seller
 from puyun.storage.reports.signatures import Signer
 from puyun.system.vault import Vault
 from puyun.web.app import Face, create_app
@@ -66,6 +71,7 @@ class PageDeps:
     vault: Vault
     signup: Signup = field(default_factory=Signup)
     mail: Mail = field(default_factory=Mail)
+    seller: Seller = field(default_factory=Seller)
     stopping: Callable[[], bool] = _never
 
 
@@ -97,13 +103,17 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *LimitsPage(site, deps.catalogue, deps.arbiter, deps.stopping).routes(),
         *CallLog(site, board).routes(),
         *ReceiptPage(site, deps.signer).routes(),
-        *StatementPages(site).routes(),
+        *StatementPages(site, deps.seller).routes(),
         *ProfilePage(site).routes(),
         *DataPage(site, hashing).routes(),
-        *BillingPage(site, deps.stopping).routes(),
+        *BillingPage(site, deps.stopping, deps.seller).routes(),
+        *InvoicePages(site, deps.seller).routes(),
+        *DetailsPage(site, deps.seller).routes(),
+        *AutoTopUpPage(site).routes(),
         *code.routes(),
         *security_routes(site, hashing, deps.vault),
         *TokensPage(site).routes(),
         *MembersPage(site, deps.mail).routes(),
+        *MemberBudgetPage(site).routes(),
         *JoinPage(site, hashing).routes(),
     ]

@@ -10,6 +10,8 @@ from puyun.kit.ids import format_id
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_memberships
 from puyun.storage.signup.calls import has_called
+from puyun.web import csrf
+from puyun.web.session import session_secret
 from puyun.web.site import Site
 
 
@@ -63,3 +65,10 @@ def member_of(site: Site, request: Request, permission: Permission) -> Member:
     with reading(site.engine) as connection:
         called = has_called(connection, organization.id)
     return Member(user, organization, role, [other for other, _ in memberships if other.id != organization.id], called)
+
+
+def posting_member(site: Site, request: Request, form: dict[str, str], permission: Permission) -> Member:
+    """Who sent a form of ours. Raises what `member_of` and `csrf.check` raise."""
+    member = member_of(site, request, permission)
+    csrf.check(request, form, session_secret(request))
+    return member

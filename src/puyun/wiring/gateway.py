@@ -248,6 +248,7 @@ class Gateway:
                 brand=settings.brand,
                 signup=settings.signup,
                 mail=settings.mail,
+                seller=settings.seller,
                 prices=lambda: plane.snapshot,
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,

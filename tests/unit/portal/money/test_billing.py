@@ -20,6 +20,7 @@ from puyun.ledger.command import Act
 from puyun.metering.usage import Usage
 from puyun.portal.money import billing as module
 from puyun.portal.money.billing import BillingPage
+from puyun.pricing.papers.parties import Seller
 from puyun.storage import schema
 from puyun.storage.budgets.budgets import set_budget
 from puyun.storage.engine import reading, writing
@@ -190,7 +191,7 @@ def feed(monkeypatch, counter, client):
     monkeypatch.setattr(module, "EVERY_SECONDS", 0)
     monkeypatch.setattr(module, "STREAMS_MAX", 3)
     web = WebSite(counter.engine, counter.shop.clock, Brand(), ["puyun.portal"])
-    feed = BillingPage(web, lambda: counter.pages.stopping)
+    feed = BillingPage(web, lambda: counter.pages.stopping, Seller())
     feed.cookie = client.cookies["puyun-session"]
     return feed
 
