@@ -140,6 +140,7 @@ class Site:
         self.engine = open_engine(sqlite_path(folder))
         upgrade(self.engine)
         self.stopping = False
+        self.seller = seller or Seller()
         self.arbiter = StageArbiter(self.clock)
         self.signer = Signer(self.engine, folder, self.clock)
         self.vault = Vault(folder)
@@ -155,7 +156,7 @@ class Site:
                 vault=self.vault,
                 signup=signup,
                 mail=mail or Mail(),
-                seller=seller or Seller(),
+                seller=self.seller,
                 stopping=lambda: self.stopping,
             )
         )

@@ -240,6 +240,8 @@ class Gateway:
             catalogue=lambda: plane.snapshot,
             arbiter=arbiter,
             signer=signer,
+            brand=settings.brand,
+            seller=settings.seller,
         )
         pages = create_pages(
             PageDeps(
