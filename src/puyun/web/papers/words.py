@@ -50,4 +50,5 @@ class Words:
         }.get(entry, entry)
 
     def page(self, number: int, count: int) -> str:
-        return self._text("Page %(number)s of %(count)s") % {"number": number, "count": count}
+        _ = self._text
+        return _("Page %(number)s of %(count)s") % {"number": number, "count": count}
