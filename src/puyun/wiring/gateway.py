@@ -33,6 +33,7 @@ from puyun.gateway.serving import DataPlane
 from puyun.gateway.upstream import Pool
 from puyun.jobs.closing import Closing
 from puyun.jobs.engines import Engines
+from puyun.jobs.invoicing import Invoicing
 from puyun.jobs.mailing import Mailing
 from puyun.jobs.refresh import Refresh
 from puyun.jobs.seal import Sealing
@@ -178,6 +179,8 @@ class Gateway:
         if self._place.first:
             jobs += [Sealing(self._engine, self._clock).run(), Closing(self._engine, self._clock).run()]
             jobs.append(Tallying(self._engine).run())
+            if self._settings.seller.monthly:
+                jobs.append(Invoicing(self._engine, self._clock, self._settings.seller).run())
             if self._settings.mail.host:
                 jobs.append(Mailing(self._engine, self._clock, self._settings.mail).run())
             jobs.append(Engines(lambda: plane.dispatcher.targets, arbiter, pool).run())

@@ -40,6 +40,14 @@ class Seller(msgspec.Struct, frozen=True, kw_only=True):
             description="what invoices say about tax, such as `The amount includes 19% VAT`; lines as in the address",
         ),
     ] = ""
+    monthly: Annotated[
+        bool,
+        Meta(
+            description="invoice organizations with a credit limit each month for what they owed at its end; off: "
+            "`puyun invoice issue` does it by hand"
+        ),
+    ] = False
+    due_days: Annotated[int, Meta(ge=0, le=365, description="days in which such an invoice is to be paid")] = 30
 
     @property
     def issues(self) -> bool:
