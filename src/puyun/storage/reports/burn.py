@@ -25,12 +25,12 @@ class Burn(msgspec.Struct, frozen=True):
 
 def load_burn(connection: Connection, org: int, now: Instant) -> Burn | None:
     """None where nothing was charged."""
-    start = (now - DAYS * DAY) // HOUR
-    sums = select(func.sum(_ROLLUP.c.charge), func.min(_ROLLUP.c.hour))
-    charged = sums.where(_ROLLUP.c.org == org, _ROLLUP.c.hour >= start, _ROLLUP.c.charge > 0)
-    charge, first = connection.execute(charged).one()
-    if first is None:
+    mine = _ROLLUP.c.org == org
+    recent = select(func.sum(_ROLLUP.c.charge)).where(mine, _ROLLUP.c.hour >= (now - DAYS * DAY) // HOUR)
+    charge = connection.execute(recent).scalar()
+    if not charge:
         return None
+    first = connection.execute(select(func.min(_ROLLUP.c.hour)).where(mine)).scalar_one()
     days = min(max(-((first * HOUR - now) // DAY), 1), DAYS)
     a_day = int(charge) // days
     return Burn(a_day, days) if a_day else None

@@ -262,3 +262,10 @@ def test_streams_that_begin_together_are_bounded(feed):
     refused = [answer for answer in asyncio.run(scene()) if isinstance(answer, PuyunError)]
     assert {(error.code, error.status) for error in refused} == {("too_many_streams", 503)}
     assert len(refused) == 7
+
+
+def test_the_page_says_how_fast_money_goes_and_for_how_long_it_lasts(client, shop, words):
+    assert "data-burn" not in client.get(PAGE).text
+    shop.sell(Usage(output=100_000))  # 1.00 of 5.001
+    page = words(client.get(PAGE).text)
+    assert "Used a day $1.00 mean of the last day lasts for about 4 days at that" in page

@@ -173,6 +173,7 @@ def test_the_database_refuses_to_change_or_to_lose_one(told: Shop) -> None:
     ("act", "where"),
     [
         ("UPDATE paper SET content = replace(content, '1.00', '9.00')", "invoice P-000001"),
+        ("UPDATE paper SET content = replace(content, 'Acme', 'Evil')", "invoice P-000001"),
         ("DELETE FROM paper WHERE number = 1", "numbers of invoices"),
         ("UPDATE paper SET number = 3, content = replace(content, 'P-000002', 'P-000003') WHERE number = 2", "numbers"),
         ("UPDATE counter SET value = 9 WHERE name = 'paper'", "numbers of invoices"),
