@@ -136,10 +136,11 @@ def _papers(place: Furnished) -> None:
     now, asked = place.shop.clock.now(), Wish(Series.PAYMENT, 1)
     buyer = Buyer(name="Acme GmbH", address="Lange Straße 5\n10115 Berlin", tax_id="DE 123456789")
     rule = TopUpRule(below=10 * NANO, amount=50 * NANO, month_max=200 * NANO)
+    by = format_id("user", int(place.names["member"]))
     with writing(place.site.engine) as connection:
-        save_details(connection, 7, buyer, by=OWNER, now=now)
-        issue(connection, 7, asked, SELLER, by=OWNER, now=now)
-        save_rule(connection, 7, rule, by=OWNER, now=now)
+        save_details(connection, 7, buyer, by=by, now=now)
+        issue(connection, 7, asked, SELLER, by=by, now=now)
+        save_rule(connection, 7, rule, by=by, now=now)
 
 
 def _tallies(site: Site, now: Instant) -> None:

@@ -1,6 +1,7 @@
 """Who looks at the portal, and which organization they look at."""
 
 import msgspec
+from sqlalchemy import Connection
 from starlette.requests import Request
 
 from puyun.identity.access import Permission, may
@@ -8,7 +9,7 @@ from puyun.identity.model import Organization, Role, User
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.storage.engine import reading
-from puyun.storage.identity import list_memberships
+from puyun.storage.identity import list_members, list_memberships
 from puyun.storage.signup.calls import has_called
 from puyun.web import csrf
 from puyun.web.session import session_secret
@@ -27,6 +28,11 @@ class Member(msgspec.Struct, frozen=True):
     @property
     def org_id(self) -> str:
         return format_id("org", self.organization.id)
+
+    @property
+    def user_id(self) -> str:
+        """How rows name who did something: they outlive an address."""
+        return format_id("user", self.user.id)
 
     @property
     def query(self) -> str:
@@ -65,6 +71,12 @@ def member_of(site: Site, request: Request, permission: Permission) -> Member:
     with reading(site.engine) as connection:
         called = has_called(connection, organization.id)
     return Member(user, organization, role, [other for other, _ in memberships if other.id != organization.id], called)
+
+
+def name_of(connection: Connection, member: Member, user_id: str) -> str:
+    """The address of who is a member still; else the id."""
+    people = {format_id("user", user.id): user.email for user, _ in list_members(connection, member.organization.id)}
+    return people.get(user_id, user_id)
 
 
 def posting_member(site: Site, request: Request, form: dict[str, str], permission: Permission) -> Member:

@@ -58,7 +58,7 @@ def put_budget(caller: BudgetsWriter, write: Once, user: UserId, asked: BudgetAs
             period=Period[asked.period.upper()],
             amount=nano,
             hard=asked.hard,
-            actor=(bearer.user.id, bearer.user.email),
+            actor=bearer.user.id,
             now=caller.now,
         )
         return _shown(made)
@@ -73,8 +73,8 @@ def delete_budget(
     number = _user(user)
 
     def act(connection: Connection, bearer: Bearer) -> BudgetGone:
-        actor = (bearer.user.id, bearer.user.email)
-        end_member_budget(connection, bearer.organization.id, number, budget, actor=actor, now=caller.now)
+        org, actor = bearer.organization.id, bearer.user.id
+        end_member_budget(connection, org, number, budget, actor=actor, now=caller.now)
         return BudgetGone(id=budget)
 
     return once(caller, write, 200, act)

@@ -20,6 +20,7 @@ from puyun.control.once import Once, once
 from puyun.control.shapes import Page
 from puyun.control.texts import amount, moment
 from puyun.kit.errors import PuyunError
+from puyun.kit.ids import format_id
 from puyun.kit.money import MoneyError, parse_amount
 from puyun.ledger.autotopup import Rule
 from puyun.pricing.papers.invoice import read
@@ -91,7 +92,7 @@ def issue_invoice(caller: BillingWriter, write: Once, asked: InvoiceAsked) -> Re
         if number not in wishes:
             text = "Send the `ref` of a transaction of the kind topup or invoice."
             raise PuyunError("nothing_to_invoice", 404, text, param="ref")
-        by = bearer.user.email
+        by = format_id("user", bearer.user.id)
         return _shown(issue(connection, org, wishes[number], caller.deps.seller, by=by, now=caller.now))
 
     return once(caller, write, 201, act)
@@ -132,7 +133,8 @@ def put_details(caller: BillingWriter, write: Once, asked: DetailsAsked) -> Resp
         raise next(iter(parsed.values()))
 
     def act(connection: Connection, bearer: Bearer) -> DetailsShape:
-        kept = save_details(connection, bearer.organization.id, parsed, by=bearer.user.email, now=caller.now)
+        by = format_id("user", bearer.user.id)
+        kept = save_details(connection, bearer.organization.id, parsed, by=by, now=caller.now)
         return _details(kept)
 
     return once(caller, write, 200, act)
@@ -154,7 +156,8 @@ def put_rule(caller: BillingWriter, write: Once, asked: RuleAsked) -> Response:
     rule = Rule(**{field: _amount(field, text) for field, text in asked.model_dump().items()})
 
     def act(connection: Connection, bearer: Bearer) -> RuleShape:
-        kept = save_rule(connection, bearer.organization.id, rule, by=bearer.user.email, now=caller.now)
+        by = format_id("user", bearer.user.id)
+        kept = save_rule(connection, bearer.organization.id, rule, by=by, now=caller.now)
         return _rule(kept)
 
     return once(caller, write, 200, act)

@@ -62,7 +62,7 @@ class MemberBudgetPage:
                     period=_PERIODS[typed["period"]],
                     amount=amount,
                     hard=_KINDS[typed["kind"]],
-                    actor=(member.user.id, member.user.email),
+                    actor=member.user.id,
                     now=self._site.clock.now(),
                 )
         except MoneyError:
@@ -79,7 +79,7 @@ class MemberBudgetPage:
     def _end(self, request: Request, form: dict[str, str]) -> Response:
         member = posting_member(self._site, request, form, Permission.MANAGE_MEMBERS)
         user, budget = request.path_params["user"], request.path_params["budget"]
-        actor, now = (member.user.id, member.user.email), self._site.clock.now()
+        actor, now = member.user.id, self._site.clock.now()
         with writing(self._site.engine) as connection:
             end_member_budget(connection, member.organization.id, user, budget, actor=actor, now=now)
         return self._back(request, member, "ended")

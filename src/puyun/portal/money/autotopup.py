@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from puyun.identity.access import Permission
 from puyun.kit.money import MoneyError, format_amount, parse_amount
 from puyun.ledger.autotopup import LEAST, ChargeMethod, Rule, faults
-from puyun.portal.member import Member, member_of, posting_member
+from puyun.portal.member import Member, member_of, name_of, posting_member
 from puyun.storage.engine import reading, writing
 from puyun.storage.papers.autotopup import end_rule, load_rule, save_rule
 from puyun.web.forms import read_form
@@ -50,7 +50,7 @@ class AutoTopUpPage:
         if not isinstance(parsed, Rule):
             return self._page(request, member, typed=typed, wrong=parsed)
         with writing(self._site.engine) as connection:
-            save_rule(connection, member.organization.id, parsed, by=member.user.email, now=self._site.clock.now())
+            save_rule(connection, member.organization.id, parsed, by=member.user_id, now=self._site.clock.now())
         return self._back(member, "saved")
 
     async def end(self, request: Request) -> Response:
@@ -76,6 +76,7 @@ class AutoTopUpPage:
     ) -> Response:
         with reading(self._site.engine) as connection:
             kept = load_rule(connection, member.organization.id)
+            who = "" if kept is None else name_of(connection, member, kept.changed_by)
         filled: Mapping[str, str] = {}
         if kept is not None:
             filled = {field: format_amount(getattr(kept.rule, field)) for field in _FIELDS}
@@ -83,6 +84,7 @@ class AutoTopUpPage:
         context: dict[str, object] = {
             "member": member,
             "kept": kept,
+            "who": who,
             "filled": filled if typed is None else typed,
             "faults": wrong or {},
             "least": LEAST,

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from puyun.identity.access import Permission
-from puyun.portal.member import Member, member_of, posting_member
+from puyun.portal.member import Member, member_of, name_of, posting_member
 from puyun.pricing.papers.parties import ADDRESS_LINES, Buyer, Seller, parse_buyer
 from puyun.storage.engine import reading, writing
 from puyun.storage.papers.details import load_details, save_details
@@ -41,7 +41,7 @@ class DetailsPage:
         if not isinstance(parsed, Buyer):
             return self._page(request, member, typed=typed, faults=list(parsed))
         with writing(self._site.engine) as connection:
-            save_details(connection, member.organization.id, parsed, by=member.user.email, now=self._site.clock.now())
+            save_details(connection, member.organization.id, parsed, by=member.user_id, now=self._site.clock.now())
         org = f"&org={member.org_id}" if member.others else ""
         return RedirectResponse(f"{PATH}?said=saved{org}", 303)
 
@@ -55,12 +55,14 @@ class DetailsPage:
     ) -> Response:
         with reading(self._site.engine) as connection:
             kept = load_details(connection, member.organization.id)
+            who = "" if kept is None else name_of(connection, member, kept.changed_by)
         filled: Mapping[str, str] = {"name": member.organization.name}
         if kept is not None:
             filled = {field: str(getattr(kept.buyer, field)) for field in Buyer.__struct_fields__}
         context: dict[str, object] = {
             "member": member,
             "kept": kept,
+            "who": who,
             "filled": filled if typed is None else typed,
             "faults": faults or [],
             "saved": request.query_params.get("said") == "saved" and request.method == "GET",

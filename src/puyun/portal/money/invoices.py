@@ -63,7 +63,7 @@ class InvoicePages:
         wish, now = Wish(Series(form["series"]), number), self._site.clock.now()
         try:
             with writing(self._site.engine) as connection:
-                by = member.user.email
+                by = member.user_id
                 made = issue(connection, member.organization.id, wish, self._seller, by=by, now=now)
         except PuyunError as error:
             if error.code != "billing_details_missing":

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
+from puyun.kit.ids import format_id
 from puyun.ledger.budget import Period, Subject
 from puyun.storage.budgets.budgets import BudgetRow, end_budget, list_budgets, set_budget
 from puyun.storage.members.people import role_to_change
@@ -28,23 +29,21 @@ def set_member_budget(
     period: Period,
     amount: int,
     hard: bool,
-    actor: tuple[int, str],
+    actor: int,
     now: Instant,
 ) -> BudgetRow:
-    """`actor`: the user's number and address. Counts all keys of the member's own, from now on.
+    """Counts all keys of the member's own, from now on. `actor`: the number of the user who sets it.
 
     Raises `not_permitted` (403), `member_not_found` (404), `invalid_budget` (400).
     """
-    number, email = actor
-    role_to_change(connection, org, user, actor=number)
-    return set_budget(connection, org, Subject.MEMBER, user, period=period, amount=amount, hard=hard, by=email, now=now)
+    role_to_change(connection, org, user, actor=actor)
+    by = format_id("user", actor)
+    return set_budget(connection, org, Subject.MEMBER, user, period=period, amount=amount, hard=hard, by=by, now=now)
 
 
-def end_member_budget(
-    connection: Connection, org: int, user: int, budget: int, *, actor: tuple[int, str], now: Instant
-) -> None:
+def end_member_budget(connection: Connection, org: int, user: int, budget: int, *, actor: int, now: Instant) -> None:
     """Raises as setting one, and `budget_not_found` (404), also for somebody else's."""
-    role_to_change(connection, org, user, actor=actor[0])
+    role_to_change(connection, org, user, actor=actor)
     if all(each.id != budget for each in member_budgets(connection, org, now).get(user, [])):
         raise PuyunError("budget_not_found", 404, "The member has no such budget in force.")
     end_budget(connection, org, budget, now)

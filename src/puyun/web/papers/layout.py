@@ -19,8 +19,8 @@ ACCENT = "#0b8a83"
 
 SIZE, SMALL, LEADING = 9.0, 7.5, 13.0
 
-ROWS_MAX = 20_000
-"""Of one table: some hundred pages. Whoever has more takes the CSV."""
+ROWS_MAX = 5_000
+"""Of one table: some hundred pages, some seconds of a processor. Whoever has more takes the CSV."""
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True):

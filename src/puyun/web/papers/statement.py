@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 
 from puyun.config import Brand
 from puyun.identity.model import Organization
-from puyun.kit.clock import format_instant
+from puyun.kit.clock import Instant, format_instant
 from puyun.kit.ids import format_id
 from puyun.kit.money import PICO_PER_NANO, format_amount, format_pico, format_price
 from puyun.pricing.papers.parties import Buyer, Seller
@@ -42,7 +42,10 @@ def statement_pdf(made: Statement, issue: Issue, language: Language) -> bytes:
         layout,
         [
             (_("Organization"), f"{issue.organization} ({format_id('org', made.org)})"),
-            (_("Period (UTC)"), f"{format_instant(made.month.start)[:10]} – {format_instant(made.month.end)[:10]}"),
+            (
+                _("Period (UTC)"),
+                f"{format_instant(made.month.start)[:10]} – {format_instant(Instant(made.month.end - 1))[:10]}",
+            ),
             (_("Currency"), made.currency),
         ],
     )

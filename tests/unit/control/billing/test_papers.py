@@ -57,10 +57,10 @@ def pay(pages, organization, ref):
         top_up(connection, organization.id, 20 * NANO, kind=MoneyKind.PAID, ref=ref, now=pages.clock.now())
 
 
-def test_an_invoice_is_issued_once_listed_and_read(write, client, pages, engines):
+def test_an_invoice_is_issued_once_listed_and_read(write, client, pages, engines, ada):
     pay(pages, engines, "wire 1")
     assert code(write("POST", "/invoices", {"ref": "wire 1"})) == (409, "billing_details_missing", None)
-    assert write("PUT", "/billing-details", WHO).json()["changed_by"] == "ada@example.com"
+    assert write("PUT", "/billing-details", WHO).json()["changed_by"] == format_id("user", ada.id)
     first = write("POST", "/invoices", {"ref": "wire 1"})
     assert first.status_code == 201
     assert write("POST", "/invoices", {"ref": "wire 1"}).json() == first.json()

@@ -135,7 +135,7 @@ def test_a_rule_is_kept_and_says_that_it_waits(client, shop):
     assert kept is not None
     assert (kept.rule, kept.changed_by) == (
         Rule(below=10 * NANO, amount=50 * NANO, month_max=200 * NANO),
-        "ada@example.com",
+        "user_1",
     )
     page = client.get(AUTO).text
     assert "data-waits" in page
