@@ -50,6 +50,7 @@ MONEY = (
     "src/puyun/storage/audit.py",
     "src/puyun/storage/checks",
     "src/puyun/storage/money",
+    "src/puyun/storage/papers",
     "src/puyun/cli/ledger",
     "src/puyun/storage/ledger/batch.py",
     "src/puyun/storage/prices.py",

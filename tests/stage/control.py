@@ -28,6 +28,7 @@ def serve_control(pages: Site) -> ASGIApp:
             catalogue=pages.catalogue,
             arbiter=pages.arbiter,
             signer=pages.signer,
+            seller=pages.seller,
         )
     )
     site = Shared(pages.engine, pages.clock, Brand(), ("puyun.portal", face.package))

@@ -18,17 +18,23 @@ from puyun.identity.model import KeySpec
 from puyun.kit.clock import DAY, HOUR, MINUTE, Instant
 from puyun.kit.ids import format_id, request_id
 from puyun.kit.money import NANO
+from puyun.ledger.autotopup import Rule as TopUpRule
 from puyun.ledger.budget import Period, Subject
 from puyun.ledger.command import Act
 from puyun.ledger.hold import Status
 from puyun.limits.rule import Metric, Rule, Scope
 from puyun.metering.usage import NO_USAGE, Usage
+from puyun.pricing.papers.invoice import Series
+from puyun.pricing.papers.parties import Buyer, Seller
 from puyun.storage import schema
 from puyun.storage.budgets.budgets import set_budget
 from puyun.storage.engine import open_engine, sqlite_path, writing
 from puyun.storage.identity import create_key, revoke_key
 from puyun.storage.ledger.inbox import post_of
 from puyun.storage.money.refunds import refund_call
+from puyun.storage.papers.autotopup import save_rule
+from puyun.storage.papers.details import save_details
+from puyun.storage.papers.issuing import Wish, issue
 from puyun.storage.service import tables
 from puyun.storage.service.adding import add_all_up
 from puyun.storage.wallets import MoneyKind, top_up
@@ -39,6 +45,7 @@ OWNER, NEWCOMER = "ada@example.com", "new@example.com"
 OPEN = Signup(open=True, credit="1.00")
 POST = Mail(host="mail.example.com", sender="us@example.com", links="https://ai.example.com")
 ISSUER = Issuer(name="acme", title="Acme ID", issuer="https://id.example.com", client_id="puyun", allow_signup=True)
+SELLER = Seller(name="Puyun Intelligence Ltd", address="12 Harbour Road; 018936 Singapore", tax_id="GST 202612345K")
 
 DAYS = 24
 CALLS = (
@@ -72,11 +79,12 @@ def furnished(folder: Path, migrated: Path | None = None) -> Iterator[Furnished]
         shutil.copy(migrated, path)
     engine = open_engine(path)
     shop = Shop(engine, path)
-    site = Site(folder, clock=shop.clock, signup=OPEN, mail=POST, issuers=[ISSUER])
+    site = Site(folder, clock=shop.clock, signup=OPEN, mail=POST, issuers=[ISSUER], seller=SELLER)
     try:
         place = Furnished(site, shop)
         _month(place)
         _people(place)
+        _papers(place)
         yield place
     finally:
         site.close()
@@ -118,11 +126,23 @@ def _people(place: Furnished) -> None:
         revoke_key(connection, old.id, now)
         set_budget(connection, 7, Subject.ORGANIZATION, period=Period.MONTH, amount=200 * NANO, now=now)
         set_budget(connection, 7, Subject.MEMBER, owner.id, period=Period.DAY, amount=NANO, hard=False, now=now)
-    place.names["key"] = format_id("key", key.id)
+    place.names |= {"key": format_id("key", key.id), "member": str(owner.id)}
     ours = {"org": 7, "scope": Scope.ORGANIZATION, "why": "as agreed in March"}
     site.arbiter.rule(*(Rule(metric=metric, id=number, amount=900, **ours) for number, metric in enumerate(Metric, 1)))
     site.arbiter.call(7, 1, tokens=60)
     _tallies(site, now)
+
+
+def _papers(place: Furnished) -> None:
+    """Details, an invoice, and a rule."""
+    now, asked = place.shop.clock.now(), Wish(Series.PAYMENT, 1)
+    buyer = Buyer(name="Acme GmbH", address="Lange Straße 5\n10115 Berlin", tax_id="DE 123456789")
+    rule = TopUpRule(below=10 * NANO, amount=50 * NANO, month_max=200 * NANO)
+    by = format_id("user", int(place.names["member"]))
+    with writing(place.site.engine) as connection:
+        save_details(connection, 7, buyer, by=by, now=now)
+        issue(connection, 7, asked, SELLER, by=by, now=now)
+        save_rule(connection, 7, rule, by=by, now=now)
 
 
 def _tallies(site: Site, now: Instant) -> None:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 class Listed:
     """A page: its route as the application has it, and an address of it on the furnished site.
 
-    `{key}`, `{request}` and `{month}` in an address are names that stage/furnished.py knows. `signed_in`: for members
+    `{key}`, `{request}`, `{member}` and `{month}` in an address are names that stage/furnished.py knows. `signed_in`: for members
     alone; one that needs no such name is shown to an organization that has nothing too.
     """
 
@@ -57,6 +57,9 @@ PAGES = (
     Listed("/portal/receipts/{id}", "/portal/receipts/{request}", signed_in=True),
     Listed("/portal/billing", signed_in=True),
     Listed("/portal/billing/statements/{month}", signed_in=True),
+    Listed("/portal/billing/invoices", signed_in=True),
+    Listed("/portal/billing/details", signed_in=True),
+    Listed("/portal/billing/auto", signed_in=True),
     Listed("/portal/settings", signed_in=True),
     Listed("/portal/settings/security", signed_in=True),
     Listed("/portal/settings/security/password", signed_in=True),
@@ -64,6 +67,7 @@ PAGES = (
     Listed("/portal/settings/security/passkeys/new", signed_in=True),
     Listed("/portal/settings/security/identities/{name}", "/portal/settings/security/identities/acme", signed_in=True),
     Listed("/portal/settings/members", signed_in=True),
+    Listed("/portal/settings/members/{user:int}/budget", "/portal/settings/members/{member}/budget", signed_in=True),
     Listed("/portal/settings/tokens", signed_in=True),
     Listed("/portal/settings/data", signed_in=True),
 )
@@ -95,6 +99,8 @@ OTHERS = {
     "/portal/billing/stream": "a stream",
     "/portal/billing/statements/{month}.csv": "a file",
     "/portal/billing/statements/{month}.json": "a file",
+    "/portal/billing/statements/{month}.pdf": "a file",
+    "/portal/billing/invoices/{number}.pdf": "a file",
     "/portal/settings/data/copy": "a file",
     "/preferences": "leads back to a page",
     "/static/{digest}/{name:path}": "files",

@@ -23,6 +23,7 @@ from puyun.kit.ids import first_call_at
 from puyun.kit.money import parse_price
 from puyun.ledger.hold import Status
 from puyun.portal.app import PageDeps, create_pages
+from puyun.pricing.papers.parties import Seller
 from puyun.pricing.pricebook import PriceBook, PriceRow
 from puyun.storage import schema
 from puyun.storage.engine import open_engine, sqlite_path, writing
@@ -135,6 +136,7 @@ class Site:
         mail: Mail | None = None,
         issuers: Sequence[Issuer] = (),
         allow_private: bool = True,
+        seller: Seller | None = None,
     ) -> None:
         if migrated is not None:
             shutil.copy(migrated, sqlite_path(folder))
@@ -143,6 +145,7 @@ class Site:
         self.engine = open_engine(sqlite_path(folder))
         upgrade(self.engine)
         self.stopping = False
+        self.seller = seller or Seller()
         self.arbiter = StageArbiter(self.clock)
         self.signer = Signer(self.engine, folder, self.clock)
         self.vault = Vault(folder)
@@ -162,6 +165,7 @@ class Site:
                     IssuerClient(issuer, Fetching(allow_private=allow_private), self.clock, lambda: ISSUER_SECRET)
                     for issuer in issuers
                 ),
+                seller=self.seller,
                 stopping=lambda: self.stopping,
             )
         )

@@ -89,6 +89,8 @@ def test_a_database_may_lie_elsewhere(tmp_path: Path) -> None:
         ("[upstream]\nidle_timeout = 0", "expected float > 0"),
         ('[server]\nhost = "a b"', "'a b' is no address or host name"),
         ('[brand]\ncurrency = "usd"', "brand.currency: 'usd' is wrong"),
+        ('[seller]\nname = "Us"', "seller.name: needs `seller.address` beside it"),
+        ("[seller]\ndue_days = 366", "seller.due_days: 366 is wrong"),
         ("[server", "puyun.toml cannot be read as settings"),
     ],
 )

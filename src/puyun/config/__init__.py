@@ -19,6 +19,7 @@ from puyun.config.oidc import Issuer, IssuerError, read_issuers
 from puyun.kit.errors import Blame, PuyunError
 from puyun.kit.money import TOPUP_MAX, format_amount, parse_amount
 from puyun.limits.rule import AMOUNT_MAX, Metric
+from puyun.pricing.papers.parties import Seller
 
 ENV_PREFIX = "PUYUN_"
 
@@ -221,6 +222,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     money: Money = Money()
     signup: Signup = Signup()
     mail: Mail = Mail()
+    seller: Seller = Seller()
     local_model: LocalModel = LocalModel()
     oidc: tuple[Issuer, ...] = ()
 
@@ -243,6 +245,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "money": Money,
     "signup": Signup,
     "mail": Mail,
+    "seller": Seller,
     "local_model": LocalModel,
 }
 
@@ -370,6 +373,8 @@ def _check(settings: Settings, found: Mapping[str, Found]) -> None:
         raise refuse("server.host", f"{host!r} is no address or host name")
     if settings.mail.host and not (settings.mail.sender and settings.mail.links):
         raise refuse("mail.host", "needs `mail.sender` and `mail.links` beside it")
+    if settings.seller.name and not settings.seller.issues:
+        raise refuse("seller.name", "needs `seller.address` beside it")
     for name in ("tiers", "limits", "credit"):
         try:
             getattr(settings.signup, f"given_{name}")

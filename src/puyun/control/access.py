@@ -1,7 +1,7 @@
 """Who asks, by which token, and whether they may: looked up anew for each call, so that what was taken away is gone."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request, Security
@@ -10,12 +10,14 @@ from sqlalchemy import Connection, Engine
 
 from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.rows import Catalogue
+from puyun.config import Brand
 from puyun.identity.access import may
 from puyun.identity.model import Organization
 from puyun.identity.tokens import NEEDED, PREFIX, Scope, fingerprint, well_formed
 from puyun.kit.clock import Clock, Instant
 from puyun.kit.errors import PuyunError
 from puyun.pricing.offers import OfferList
+from puyun.pricing.papers.parties import Seller
 from puyun.storage.control.tokens import Bearer, find_bearer, touch_token
 from puyun.storage.engine import reading, writing
 from puyun.storage.reports.signatures import Signer
@@ -34,6 +36,8 @@ class ControlDeps:
     catalogue: Callable[[], Catalogue]
     arbiter: Arbiter
     signer: Signer
+    brand: Brand = field(default_factory=Brand)
+    seller: Seller = field(default_factory=Seller)
 
 
 @dataclass(frozen=True)
@@ -111,4 +115,6 @@ KeysReader = Annotated[Caller, Depends(Needs(Scope.KEYS_READ))]
 KeysWriter = Annotated[Caller, Depends(Needs(Scope.KEYS_WRITE))]
 UsageReader = Annotated[Caller, Depends(Needs(Scope.USAGE_READ))]
 BillingReader = Annotated[Caller, Depends(Needs(Scope.BILLING_READ))]
+BillingWriter = Annotated[Caller, Depends(Needs(Scope.BILLING_WRITE))]
+BudgetsWriter = Annotated[Caller, Depends(Needs(Scope.BUDGETS_WRITE))]
 LimitsReader = Annotated[Caller, Depends(Needs(Scope.LIMITS_READ))]

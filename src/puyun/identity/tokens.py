@@ -33,6 +33,8 @@ class Scope(StrEnum):
     KEYS_WRITE = "keys:write"
     USAGE_READ = "usage:read"
     BILLING_READ = "billing:read"
+    BILLING_WRITE = "billing:write"
+    BUDGETS_WRITE = "budgets:write"
     LIMITS_READ = "limits:read"
 
 
@@ -41,6 +43,8 @@ NEEDED = {
     Scope.KEYS_WRITE: Permission.MANAGE_OWN_KEYS,
     Scope.USAGE_READ: Permission.SEE_USAGE,
     Scope.BILLING_READ: Permission.SEE_BILLING,
+    Scope.BILLING_WRITE: Permission.TOP_UP,
+    Scope.BUDGETS_WRITE: Permission.MANAGE_MEMBERS,
     Scope.LIMITS_READ: Permission.SEE_USAGE,
 }
 """What the token's user must be permitted at the moment of a call, as for the page that shows or does the same."""

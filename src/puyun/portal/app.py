@@ -17,9 +17,13 @@ from puyun.portal.entry.routes import entry_routes
 from puyun.portal.hashing import Hashing
 from puyun.portal.letters.entry import Letters
 from puyun.portal.levels import LevelBoard
+from puyun.portal.members.budget import MemberBudgetPage
 from puyun.portal.members.join import JoinPage
 from puyun.portal.members.page import MembersPage
+from puyun.portal.money.autotopup import AutoTopUpPage
 from puyun.portal.money.billing import BillingPage
+from puyun.portal.money.details import DetailsPage
+from puyun.portal.money.invoices import InvoicePages
 from puyun.portal.money.log import CallLog
 from puyun.portal.money.receipt import ReceiptPage
 from puyun.portal.money.statements import StatementPages
@@ -42,6 +46,7 @@ from puyun.portal.settings.profile import ProfilePage
 from puyun.portal.shop.changefeed import ChangeFeed
 from puyun.portal.shop.compare import ComparePage
 from puyun.portal.tokens.pages import TokensPage
+from puyun.pricing.papers.parties import Seller
 from puyun.storage.reports.signatures import Signer
 from puyun.system.vault import Vault
 from puyun.web.app import Face, create_app
@@ -70,6 +75,7 @@ class PageDeps:
     signup: Signup = field(default_factory=Signup)
     mail: Mail = field(default_factory=Mail)
     issuers: tuple[IssuerClient, ...] = ()
+    seller: Seller = field(default_factory=Seller)
     stopping: Callable[[], bool] = _never
 
 
@@ -104,14 +110,18 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *LimitsPage(site, deps.catalogue, deps.arbiter, deps.stopping).routes(),
         *CallLog(site, board).routes(),
         *ReceiptPage(site, deps.signer).routes(),
-        *StatementPages(site).routes(),
+        *StatementPages(site, deps.seller).routes(),
         *ProfilePage(site).routes(),
         *DataPage(site, hashing).routes(),
-        *BillingPage(site, deps.stopping).routes(),
+        *BillingPage(site, deps.stopping, deps.seller).routes(),
+        *InvoicePages(site, deps.seller).routes(),
+        *DetailsPage(site, deps.seller).routes(),
+        *AutoTopUpPage(site).routes(),
         *code.routes(),
         *security_routes(site, hashing, deps.vault, letters, issuers),
         *TokensPage(site).routes(),
         *MembersPage(site, deps.mail).routes(),
         *JoinPage(site, hashing, deps.mail, deps.signup).routes(),
         *entry_routes(site, hashing, code, letters, clients=deps.issuers, terms=deps.signup, vault=deps.vault),
+        *MemberBudgetPage(site).routes(),
     ]

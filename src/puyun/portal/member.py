@@ -1,6 +1,7 @@
 """Who looks at the portal, and which organization they look at."""
 
 import msgspec
+from sqlalchemy import Connection
 from starlette.requests import Request
 
 from puyun.identity.access import Permission, may
@@ -8,9 +9,11 @@ from puyun.identity.model import Organization, Role, User
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.storage.engine import reading
-from puyun.storage.identity import list_memberships
+from puyun.storage.identity import list_members, list_memberships
 from puyun.storage.signup.calls import has_called
 from puyun.storage.signup.verifying import is_verified
+from puyun.web import csrf
+from puyun.web.session import session_secret
 from puyun.web.site import Site
 
 
@@ -29,6 +32,11 @@ class Member(msgspec.Struct, frozen=True):
     @property
     def org_id(self) -> str:
         return format_id("org", self.organization.id)
+
+    @property
+    def user_id(self) -> str:
+        """How rows name who did something: they outlive an address."""
+        return format_id("user", self.user.id)
 
     @property
     def query(self) -> str:
@@ -76,3 +84,16 @@ def check_verified(member: Member) -> None:
     if member.unverified:
         message = f"Verify your address first: follow the link in the letter to {member.user.email}."
         raise PuyunError("email_unverified", 403, message)
+
+
+def name_of(connection: Connection, member: Member, user_id: str) -> str:
+    """The address of who is a member still; else the id."""
+    people = {format_id("user", user.id): user.email for user, _ in list_members(connection, member.organization.id)}
+    return people.get(user_id, user_id)
+
+
+def posting_member(site: Site, request: Request, form: dict[str, str], permission: Permission) -> Member:
+    """Who sent a form of ours. Raises what `member_of` and `csrf.check` raise."""
+    member = member_of(site, request, permission)
+    csrf.check(request, form, session_secret(request))
+    return member

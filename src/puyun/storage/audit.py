@@ -18,7 +18,7 @@ there is about as much to hash as to add up.
 | A10   | no call has both a record and an open hold (I8)                                                           |
 | A11   | open holds belong to processes of ours, and none is older than a day                                      |
 | A12   | every idempotency key names the posting that carries it, and every posting but usage has one              |
-| A13   | open_invoices and receivables are the open invoices and disputes; invoice numbers have no gap             |
+| A13   | open_invoices and receivables are the open invoices and disputes; invoices are as issued, without a gap   |
 | A14   | seals and statements come again from the rows they cover; lots are the bonus that came in                 |
 | A15   | a budget's spent and held are, window by window, the charges and the open holds that count against it     |
 | A16   | refunds are their postings, and come to at most what the call was charged                                 |
@@ -43,6 +43,7 @@ from puyun.storage.checks.acts import check_acts, check_numbers, gather_acts, pr
 from puyun.storage.checks.budgets import check_budgets
 from puyun.storage.checks.holds import check_holds
 from puyun.storage.checks.journal import check_journal, count_transactions
+from puyun.storage.checks.papers import check_papers
 from puyun.storage.checks.rating import Rating
 from puyun.storage.checks.records import check_records, count_records
 from puyun.storage.checks.seals import Seals, check_seals
@@ -118,6 +119,7 @@ def audit(
             yield from sealed.result()
         yield from seals.check_chain(beside)
     yield from check_numbers(connection)
+    yield from check_papers(connection)
     yield from _strangers(connection, {wallet.org for wallet in wallets})
 
 

@@ -36,6 +36,7 @@ from puyun.integrations.oidc.fetching import Fetching, UnreachableError
 from puyun.integrations.oidc.issuer import IssuerClient
 from puyun.jobs.closing import Closing
 from puyun.jobs.engines import Engines
+from puyun.jobs.invoicing import Invoicing
 from puyun.jobs.mailing import Mailing
 from puyun.jobs.refresh import Refresh
 from puyun.jobs.seal import Sealing
@@ -181,6 +182,8 @@ class Gateway:
         if self._place.first:
             jobs += [Sealing(self._engine, self._clock).run(), Closing(self._engine, self._clock).run()]
             jobs.append(Tallying(self._engine).run())
+            if self._settings.seller.monthly:
+                jobs.append(Invoicing(self._engine, self._clock, self._settings.seller).run())
             if self._settings.mail.host:
                 jobs.append(Mailing(self._engine, self._clock, self._settings.mail).run())
             jobs.append(Engines(lambda: plane.dispatcher.targets, arbiter, pool).run())
@@ -251,6 +254,8 @@ class Gateway:
             catalogue=lambda: plane.snapshot,
             arbiter=arbiter,
             signer=signer,
+            brand=settings.brand,
+            seller=settings.seller,
         )
         pages = create_pages(
             PageDeps(
@@ -260,6 +265,7 @@ class Gateway:
                 signup=settings.signup,
                 mail=settings.mail,
                 issuers=self._issuers(),
+                seller=settings.seller,
                 prices=lambda: plane.snapshot,
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,

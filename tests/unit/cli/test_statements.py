@@ -62,3 +62,14 @@ def test_a_closed_month_that_changed_is_exit_6(puyun, call: str, data: Path) -> 
 def test_what_is_no_month_yet(puyun, call: str, month: str, code: int) -> None:
     assert puyun("statement", "acme", "--month", month).code == code
     assert puyun("statement", "nobody", "--month", "2026-11").code == 3
+
+
+def test_a_pdf_is_the_same_bytes_again(puyun, call: str, tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.pdf" for number in range(3)]
+    for path in files[:2]:
+        assert puyun(*MONTH, "--pdf", str(path)).code == 0
+    assert puyun(*MONTH, "--pdf", str(files[2]), "--language", "zh").code == 0
+    first, second, chinese = (path.read_bytes() for path in files)
+    assert first.startswith(b"%PDF-")
+    assert first == second != chinese
+    assert puyun(*MONTH, "--pdf", str(files[0]), "--language", "xx").code == 2

@@ -1,6 +1,7 @@
 """puyun statement: a month of one organization, the same bytes at any later time."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -10,9 +11,11 @@ from puyun.cli.failure import Exit, Failure, usage
 from puyun.cli.opening import Config, Data, Json, Org
 
 if TYPE_CHECKING:
+    from puyun.identity.model import Organization
     from puyun.pricing.statement import Month, Statement
     from puyun.storage.reports.statements import Closed
 
+_Where = tuple[Path | None, Path | None]
 _Rows = list[dict[str, object]]
 
 
@@ -21,6 +24,8 @@ def statement(
     *,
     month: Annotated[str, typer.Option(help="Calendar month (UTC), such as 2026-11.")],
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of tables.")] = False,
+    pdf: Annotated[Path | None, typer.Option("--pdf", help="Write a PDF to this file instead of tables.")] = None,
+    language: Annotated[str, typer.Option(help="Of the PDF: en or zh.")] = "en",
     data: Data = None,
     config: Config = None,
     as_json: Json = False,
@@ -48,13 +53,29 @@ def statement(
         if closed is None and final:
             closed = keep_closing(engine, made, now)
     output.say(f"{month} of {found.name}: {describe_closed(closed) if closed else 'still open'}")
-    if as_csv:
+    if pdf is not None:
+        _write_pdf(pdf, made, found, language, (data, config))
+    elif as_csv:
         sys.stdout.write(to_csv(made))
     elif as_json:
         sys.stdout.write(render(made).decode())
     else:
         _print(made)
     _check(made, closed)
+
+
+def _write_pdf(path: Path, made: "Statement", organization: "Organization", language: str, where: _Where) -> None:
+    """The file is the portal's, byte for byte, in the same language."""
+    from puyun.web.language import Language
+    from puyun.web.papers.statement import issue_of, statement_pdf
+
+    if language not in set(Language):
+        raise usage(f"There is no PDF in {language!r}.", " or ".join(Language))
+    settings = opening.settings(*where)
+    with opening.reading(*where) as connection:
+        issue = issue_of(connection, organization, made.month, (settings.brand, settings.seller))
+    path.write_bytes(statement_pdf(made, issue, Language(language)))
+    output.say(f"Written: {path}")
 
 
 def _month(text: str) -> "Month":

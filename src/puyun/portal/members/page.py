@@ -17,9 +17,11 @@ from puyun.identity.model import Role
 from puyun.kit.errors import PuyunError
 from puyun.portal.member import Member, check_verified, member_of
 from puyun.portal.members.letters import invitation_letter
+from puyun.portal.money.figures import gauge
 from puyun.portal.tries import Tried, count_try
 from puyun.storage.engine import reading, writing
 from puyun.storage.mail.post import post
+from puyun.storage.members.budgets import member_budgets
 from puyun.storage.members.invitations import Invitation, invite, waiting, withdraw
 from puyun.storage.members.people import Person, acting_role, change_role, list_people, remove
 from puyun.storage.security.acts import Kind, record
@@ -190,6 +192,7 @@ class MembersPage:
         with reading(self._site.engine) as connection:
             people = list_people(connection, member.organization.id)
             invitations = waiting(connection, member.organization.id)
+            budgets = member_budgets(connection, member.organization.id, self._site.clock.now())
         roles = assignable(member.role)
 
         def may_change(person: Person) -> bool:
@@ -199,6 +202,8 @@ class MembersPage:
         context: dict[str, object] = {
             "member": member,
             "people": people,
+            "budgets": budgets,
+            "gauge": gauge,
             "invitations": invitations,
             "roles": roles,
             "may_change": may_change,

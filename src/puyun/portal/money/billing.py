@@ -18,12 +18,17 @@ from puyun.kit.errors import PuyunError
 from puyun.kit.ids import CALL_MAX, format_id, parse_request_id
 from puyun.kit.money import format_amount
 from puyun.ledger.budget import Subject
+from puyun.ledger.chart import Entry
 from puyun.portal.member import Member, member_of
 from puyun.portal.money.figures import LIVE_DAYS, Seen, budget_line, day_line, figures, shape
 from puyun.portal.money.statements import months_since
+from puyun.pricing.papers.parties import Seller
 from puyun.storage.budgets.budgets import BudgetRow, list_budgets
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_keys, list_members
+from puyun.storage.papers.autotopup import load_rule
+from puyun.storage.papers.issuing import Wish, issued_of, wishes_of
+from puyun.storage.reports.burn import load_burn
 from puyun.storage.reports.promised import load_promised
 from puyun.storage.reports.statements import list_closed
 from puyun.storage.reports.transactions import FIRST, Cursor, Moved, charged_days, moved_page, newest_act
@@ -43,12 +48,15 @@ EVERY_SECONDS = 2.0
 BUDGETS_MAX = 50
 """Budgets shown, the organization's own first."""
 
+_INVOICED = frozenset({Entry.TOPUP, Entry.INVOICE})
+
 
 class BillingPage:
     """`stopping` turns true when the server wants to go; streams then end by themselves."""
 
-    def __init__(self, site: Site, stopping: Callable[[], bool]) -> None:
+    def __init__(self, site: Site, stopping: Callable[[], bool], seller: Seller) -> None:
         self._site = site
+        self._seller = seller
         self._stopping = stopping
         self._streams = Streams(STREAMS_MAX, "the balance", retry_after=15)
 
@@ -65,6 +73,9 @@ class BillingPage:
             moved = moved_page(connection, org.id, after)
             closed = list_closed(connection, org.id)
             names = _names(connection, org.id, seen.budgets)
+            burn = load_burn(connection, org.id, seen.at)
+            papers = self._papers(connection, org.id, moved.rows)
+            rule = load_rule(connection, org.id)
         context: dict[str, object] = {
             "member": member,
             "seen": seen,
@@ -78,6 +89,10 @@ class BillingPage:
             "places": max((decimals(format_amount(row.amount)) for row in moved.rows), default=2),
             "months": months_since(org.created_at, seen.at),
             "closed": closed,
+            "burn": burn,
+            "papers": papers,
+            "issues": self._seller.issues,
+            "rule": rule,
             "figures": figures(seen, self._formats(request)),
             "budget_line": budget_line,
             "day_line": day_line,
@@ -118,6 +133,13 @@ class BillingPage:
                 changed = {name: each for name, each in told.items() if known.get(name) != each}
                 yield event("billing", {"now": format_instant(now), "shape": shape(seen), "figures": changed})
             await asyncio.sleep(EVERY_SECONDS)
+
+    def _papers(self, connection: Connection, org: int, rows: list[Moved]) -> dict[int, tuple[Wish, str]]:
+        """By transaction: what an invoice can be asked for, and the number of the one that there is, empty for none."""
+        wishes = wishes_of(connection, org, [row.place.number for row in rows if row.entry in _INVOICED])
+        issued = issued_of(connection, org, list(wishes.values()))
+        found = {number: (wish, issued.get(wish.subject, "")) for number, wish in wishes.items()}
+        return {number: each for number, each in found.items() if each[1] or self._seller.issues}
 
     def _member(self, request: Request) -> Member:
         return member_of(self._site, request, Permission.SEE_BILLING)

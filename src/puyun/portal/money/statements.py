@@ -1,4 +1,4 @@
-"""The statement of a month, as `puyun statement` makes it: to read, and as CSV and JSON."""
+"""The statement of a month, as `puyun statement` makes it: to read, and as PDF, CSV and JSON."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,23 +9,28 @@ from puyun.kit.clock import Instant, to_datetime
 from puyun.kit.errors import PuyunError
 from puyun.kit.money import PICO_PER_NANO
 from puyun.portal.member import Member, member_of
+from puyun.pricing.papers.parties import Seller
 from puyun.pricing.statement import Month, Statement, digest, months_before, parse_month, render, to_csv
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_keys
 from puyun.storage.reports.statements import CLOSED_MAX, load_closed, load_statement
-from puyun.web.site import Site
+from puyun.web.papers.pdf import MEDIA_TYPE
+from puyun.web.papers.statement import issue_of, statement_pdf
+from puyun.web.site import Site, visitor_of
 
 PATH = "/portal/billing/statements"
 
 
 class StatementPages:
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, seller: Seller) -> None:
         self._site = site
+        self._seller = seller
 
     def routes(self) -> list[BaseRoute]:
         return [
             Route(f"{PATH}/{{month}}.csv", self.csv),
             Route(f"{PATH}/{{month}}.json", self.json),
+            Route(f"{PATH}/{{month}}.pdf", self.pdf),
             Route(f"{PATH}/{{month}}", self.page),
         ]
 
@@ -57,6 +62,14 @@ class StatementPages:
         """The canonical document, whose hash is kept when the month is closed."""
         _, made = self._load(request)
         return _file(render(made), f"statement-{made.month.name}.json", "application/json")
+
+    def pdf(self, request: Request) -> Response:
+        """In the language of the reader. Raises `too_long_for_paper` (409) too."""
+        member, made = self._load(request)
+        with reading(self._site.engine) as connection:
+            issue = issue_of(connection, member.organization, made.month, (self._site.brand, self._seller))
+        body = statement_pdf(made, issue, visitor_of(request).language)
+        return _file(body, f"statement-{made.month.name}.pdf", MEDIA_TYPE)
 
     def _load(self, request: Request) -> tuple[Member, Statement]:
         member = member_of(self._site, request, Permission.SEE_BILLING)

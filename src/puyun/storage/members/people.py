@@ -4,7 +4,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 
 from puyun.identity.access import Permission, may
-from puyun.identity.members import check_change
+from puyun.identity.members import check_assign, check_change
 from puyun.identity.model import Role
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
@@ -47,6 +47,16 @@ def acting_role(connection: Connection, org: int, actor: int) -> Role:
     role = _role(connection, org, actor)
     if role is None or not may(role, Permission.MANAGE_MEMBERS):
         raise PuyunError("not_permitted", 403, "You may no longer manage the members of this organization.")
+    return role
+
+
+def role_to_change(connection: Connection, org: int, user: int, *, actor: int) -> Role:
+    """What a member is whom the actor may change. Raises `member_not_found` (404) or `not_permitted` (403)."""
+    by = acting_role(connection, org, actor)
+    role = _role(connection, org, user)
+    if role is None:
+        raise PuyunError("member_not_found", 404, "The organization has no such member.")
+    check_assign(by, role)
     return role
 
 

@@ -8,12 +8,13 @@ from puyun.storage.limits import tables as limits
 from puyun.storage.mail import tables as mail
 from puyun.storage.members import tables as members
 from puyun.storage.money import tables as money
+from puyun.storage.papers import tables as papers
 from puyun.storage.schema import metadata
 from puyun.storage.security import tables as security
 from puyun.storage.service import tables as service
 from puyun.system import crash
 
-_ = budgets, control, limits, mail, members, money, security, service  # whose tables are a part of it
+_ = budgets, control, limits, mail, members, money, papers, security, service  # whose tables are a part of it
 
 
 def _applied(*_: object, **_named: object) -> None:

@@ -12,6 +12,7 @@ from stage.visitor import signed_in
 
 from puyun.config import Brand
 from puyun.kit.clock import DAY
+from puyun.pricing.papers.parties import Seller
 from puyun.storage import schema
 from puyun.storage.engine import open_engine, sqlite_path, writing
 
@@ -50,8 +51,14 @@ def brand():
 
 
 @pytest.fixture
-def counter(tmp_path, migrated, brand):
-    counter = Counter(tmp_path, migrated, brand=brand)
+def seller():
+    """Nobody; a test may have another."""
+    return Seller()
+
+
+@pytest.fixture
+def counter(tmp_path, migrated, brand, seller):
+    counter = Counter(tmp_path, migrated, brand=brand, seller=seller)
     yield counter
     counter.close()
 

@@ -20,6 +20,7 @@ from puyun.ledger.command import Act
 from puyun.metering.usage import Usage
 from puyun.portal.money import billing as module
 from puyun.portal.money.billing import BillingPage
+from puyun.pricing.papers.parties import Seller
 from puyun.storage import schema
 from puyun.storage.budgets.budgets import set_budget
 from puyun.storage.engine import reading, writing
@@ -190,7 +191,7 @@ def feed(monkeypatch, counter, client):
     monkeypatch.setattr(module, "EVERY_SECONDS", 0)
     monkeypatch.setattr(module, "STREAMS_MAX", 3)
     web = WebSite(counter.engine, counter.shop.clock, Brand(), ["puyun.portal"])
-    feed = BillingPage(web, lambda: counter.pages.stopping)
+    feed = BillingPage(web, lambda: counter.pages.stopping, Seller())
     feed.cookie = client.cookies["puyun-session"]
     return feed
 
@@ -261,3 +262,10 @@ def test_streams_that_begin_together_are_bounded(feed):
     refused = [answer for answer in asyncio.run(scene()) if isinstance(answer, PuyunError)]
     assert {(error.code, error.status) for error in refused} == {("too_many_streams", 503)}
     assert len(refused) == 7
+
+
+def test_the_page_says_how_fast_money_goes_and_for_how_long_it_lasts(client, shop, words):
+    assert "data-burn" not in client.get(PAGE).text
+    shop.sell(Usage(output=100_000))  # 1.00 of 5.001
+    page = words(client.get(PAGE).text)
+    assert "Used a day $1.00 mean of the last day lasts for about 4 days at that" in page

@@ -4,12 +4,17 @@ import re
 
 import pytest
 
+from puyun.config import Brand
 from puyun.identity.model import Role
 from puyun.metering.usage import Usage
 from puyun.portal.money.statements import months_since
+from puyun.pricing.papers.parties import Seller
 from puyun.pricing.statement import digest, parse_month, render, to_csv
 from puyun.storage.engine import reading
+from puyun.storage.identity import find_organization
 from puyun.storage.reports.statements import close_month, load_statement
+from puyun.web.language import Language
+from puyun.web.papers.statement import issue_of, statement_pdf
 
 PATH = "/portal/billing/statements"
 MONTH = "2026-11"
@@ -85,3 +90,17 @@ def test_the_months_are_those_since_the_organization_began(shop):
     names = [month.name for month in months_since(parse_month("2025-12").start, now)]
     assert (names[0], names[-1], len(names)) == ("2026-11", "2025-12", 12)
     assert len(months_since(parse_month("1990-01").start, now)) == 120
+
+
+def test_the_pdf_is_that_of_the_command_line_in_the_readers_language(counter, client, shop):
+    shop.sell(USAGE)
+    first = client.get(f"{PATH}/{MONTH}.pdf")
+    assert first.headers["content-type"] == "application/pdf"
+    assert f'filename="statement-{MONTH}.pdf"' in first.headers["content-disposition"]
+    with reading(counter.engine) as connection:
+        organization = find_organization(connection, "acme")
+        issue = issue_of(connection, organization, parse_month(MONTH), (Brand(), Seller()))
+    assert first.content == statement_pdf(made(counter), issue, Language.ENGLISH)
+    chinese = client.get(f"{PATH}/{MONTH}.pdf", headers={"accept-language": "zh-CN"}).content
+    assert chinese == statement_pdf(made(counter), issue, Language.CHINESE)
+    assert client.get(f"{PATH}/2027-01.pdf").status_code == 404

@@ -1,0 +1,1 @@
+"""Billing for programs: papers, details, rules and budgets."""

@@ -1,0 +1,1 @@
+"""Invoices as issued, billing details, and the rule of automatic top-ups."""
