@@ -40,6 +40,8 @@ PAGES = (
     Listed("/models/{name:path}", "/models/gpt-4o"),
     Listed("/compare", "/compare?m=gpt-4o&m=puyun/demo"),
     Listed("/status"),
+    Listed("/docs"),
+    Listed("/docs/{name}", "/docs/chat"),
     Listed("/login"),
     Listed("/login/passkey"),
     Listed("/signup"),

@@ -12,6 +12,7 @@ from puyun.arbiter.rows import Catalogue
 from puyun.config import Brand, Mail, Signup
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
+from puyun.portal.docs.page import DocsPage
 from puyun.portal.hashing import Hashing
 from puyun.portal.levels import LevelBoard
 from puyun.portal.members.join import JoinPage
@@ -87,6 +88,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *ChangeFeed(site, board).routes(),
         *PriceFeed(board, deps.clock, deps.brand.currency, deps.stopping).routes(),
         *StatusPage(site, board, levels).routes(),
+        *DocsPage(site, board, deps.catalogue).routes(),
         *SignIn(site, hashing, code, signup=deps.signup.open).routes(),
         *SignUp(site, hashing, deps.signup).routes(),
         *StartPage(site, board, deps.catalogue, deps.stopping).routes(),
