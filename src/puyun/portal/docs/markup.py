@@ -100,7 +100,7 @@ def render(name: str, source: str, words: Words) -> Page:
     _head(body)
     _anchor([token for token in body if token.type == "heading_open"], sections)
     html = markdown.renderer.render(_tabs(title, body, words), markdown.options, {})
-    opening = markdown.renderer.renderInline(lead.children or [], markdown.options, {})
+    opening = markdown.renderer.render([lead], markdown.options, {})
     gaps = frozenset(GAP.findall(source))
     return Page(name, title, opening, html, sections, gaps)
 

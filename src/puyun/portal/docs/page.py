@@ -1,6 +1,7 @@
 """`/docs`: how to call models here, with this service's own address and models in every example."""
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -54,7 +55,7 @@ class DocsPage:
             "page": None,
             "asked": asked,
             "hits": find(list(pages.values()), asked, values),
-            "shown": lambda html: fill_html(html, values),
+            "shown": partial(fill_html, values=values),
         }
         return self._site.render(request, "docs.html", context)
 
@@ -74,7 +75,7 @@ class DocsPage:
             "title": fill(page.title, values),
             "around": around,
             "unsold": not all(getattr(self._example(), name) for name in _STAND_IN.keys() & page.gaps),
-            "shown": lambda html: fill_html(html, values),
+            "shown": partial(fill_html, values=values),
         }
         return self._site.render(request, "docs.html", context)
 

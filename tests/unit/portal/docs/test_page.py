@@ -15,15 +15,14 @@ CHINESE = {"accept-language": "zh-CN"}
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
-@pytest.mark.parametrize("name", NAMES)
-def test_every_page_is_filled_with_this_service(client: TestClient, name: str, language: str) -> None:
-    answer = client.get(f"/docs/{name}", headers={"accept-language": language, "host": "api.acme.example"})
-    assert answer.status_code == 200
-    assert not re.search(r"\{\{\w+\}\}", answer.text)
-    assert answer.text.count('aria-current="page"') == 3, "in the header, and in both lists of pages"
-    if "/v1" in answer.text and name not in {"keys", "errors", "models"}:
-        assert "http://api.acme.example" in answer.text
-    assert ("上一页" in answer.text) == (language == "zh-CN")
+def test_every_page_is_filled_with_this_service(client: TestClient, language: str) -> None:
+    for name in NAMES:
+        answer = client.get(f"/docs/{name}", headers={"accept-language": language, "host": "api.acme.example"})
+        assert answer.status_code == 200, name
+        assert not re.search(r"\{\{\w+\}\}", answer.text), name
+        assert answer.text.count('aria-current="page"') == 3, "in the header, and in both lists of pages"
+        assert ("http://api.acme.example" in answer.text) == (name not in {"keys", "errors", "models"}), name
+        assert ("上一页" in answer.text) == (language == "zh-CN"), name
 
 
 def test_the_index_leads_to_every_page(client: TestClient) -> None:
