@@ -69,6 +69,7 @@ PAGES = (
 
 OTHERS = {
     "/api/prices": "JSON",
+    "/status/tiers": "a part of the home page",
     "/api/prices/stream": "a stream",
     "/portal": "leads to a page",
     "/portal/": "leads to a page",
