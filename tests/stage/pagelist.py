@@ -53,6 +53,7 @@ PAGES = (
     Listed("/portal/keys/{key}/revoke", signed_in=True),
     Listed("/portal/playground", signed_in=True),
     Listed("/portal/limits", signed_in=True),
+    Listed("/portal/limits/requests", signed_in=True),
     Listed("/portal/receipts", signed_in=True),
     Listed("/portal/receipts/{id}", "/portal/receipts/{request}", signed_in=True),
     Listed("/portal/billing", signed_in=True),

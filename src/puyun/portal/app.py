@@ -40,6 +40,7 @@ from puyun.portal.settings.profile import ProfilePage
 from puyun.portal.shop.changefeed import ChangeFeed
 from puyun.portal.shop.compare import ComparePage
 from puyun.portal.tokens.pages import TokensPage
+from puyun.portal.wishes.page import WishesPage
 from puyun.storage.reports.signatures import Signer
 from puyun.system.vault import Vault
 from puyun.web.app import Face, create_app
@@ -97,6 +98,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *KeyChanges(site, deps.catalogue).routes(),
         *Playground(site, deps.catalogue).routes(),
         *LimitsPage(site, deps.catalogue, deps.arbiter, deps.stopping).routes(),
+        *WishesPage(site, deps.catalogue, deps.mail).routes(),
         *CallLog(site, board).routes(),
         *ReceiptPage(site, deps.signer).routes(),
         *StatementPages(site).routes(),
