@@ -66,7 +66,7 @@ def test_an_open_page_follows(site, address, browser):
 
 
 def test_an_open_home_page_follows_too(site, address, browser):
-    uptime = '#tier-levels [data-tier="test"][data-figure="uptime"]'
+    uptime = '#tier-levels .test[data-figure="uptime"]'
     with window(browser, address, "about:blank") as page:
         page.clock.install()
         page.goto("/")

@@ -40,6 +40,7 @@ class DocsPage:
         self._site = site
         self._board = board
         self._catalogue = catalogue
+        self._known: tuple[str, Example] | None = None
 
     def routes(self) -> list[BaseRoute]:
         return [Route(ROOT, self.index), Route(f"{ROOT}/{{name}}", self.page)]
@@ -56,6 +57,7 @@ class DocsPage:
             "asked": asked,
             "hits": find(list(pages.values()), asked, values),
             "shown": partial(fill_html, values=values),
+            "said": partial(fill, values=values),
         }
         return self._site.render(request, "docs.html", context)
 
@@ -76,6 +78,7 @@ class DocsPage:
             "around": around,
             "unsold": not all(getattr(self._example(), name) for name in _STAND_IN.keys() & page.gaps),
             "shown": partial(fill_html, values=values),
+            "said": partial(fill, values=values),
         }
         return self._site.render(request, "docs.html", context)
 
@@ -92,6 +95,13 @@ class DocsPage:
         } | {f"{tier}_wait": str(DEFAULTS.of(tier).max_wait // SECOND) for tier in TIERS}
 
     def _example(self) -> Example:
+        """Worked out once a change of what is sold."""
+        known, version = self._known, self._board.current().version
+        if known is None or known[0] != version:
+            known = self._known = version, self._chosen()
+        return known[1]
+
+    def _chosen(self) -> Example:
         served = {name for name, sold in self._catalogue().sold.items() if sold.candidates}
         offers = [offer for offer in self._board.current().offers if offer.model.name in served]
         chat = choices(offers, self._board.source().book, TIERS, self._site.clock.now())[:1]
