@@ -70,6 +70,11 @@ def wishes_of(connection: Connection, org: int, most: int) -> list[Wish]:
     return _read(connection, _TABLE.c.org == org, most)
 
 
+def wishes_by(connection: Connection, user: int, most: int) -> list[Wish]:
+    """Those of one user, in every organization, the newest first."""
+    return _read(connection, _TABLE.c.by == user, most)
+
+
 def list_wishes(connection: Connection, most: int, *, answered: bool) -> list[Wish]:
     """Everybody's, the newest first; only open ones, unless `answered`."""
     return _read(connection, _TABLE.c.id.is_not(None) if answered else _TABLE.c.answered_at.is_(None), most)
