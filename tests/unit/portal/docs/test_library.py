@@ -22,6 +22,13 @@ CALLS = ("gateway", "api", "arbiter", "providers", "protocol", "web/events")
 """Where what a caller of models can be told is said."""
 
 
+PASSED_ON = {("gateway", "serving"), ("control", "errors")}
+"""Where a code is told by the caller, in whose own place it is found, or made of HTTP's words for a status."""
+
+OF_KEYS = ("identity/rules.py", "storage/keys/issuing.py")
+"""What may be wrong with a key that a program asks for."""
+
+
 def source(language: str, name: str) -> str:
     return (FOLDER / language / f"{name}.md").read_text("utf-8")
 
@@ -66,7 +73,8 @@ def codes(*packages: str) -> set[tuple[int | None, str]]:
     """The codes of errors that these packages raise, with their status where it is written down."""
     found: set[tuple[int | None, str]] = set()
     for package in packages:
-        for file in (SRC / package).rglob("*.py"):
+        place = SRC / package
+        for file in place.rglob("*.py") if place.is_dir() else [place]:
             tree = ast.parse(file.read_text("utf-8"))
             constants = {
                 target.id: node.value.value
@@ -83,24 +91,35 @@ def codes(*packages: str) -> set[tuple[int | None, str]]:
                 if function not in {"PuyunError", "self._refuse"}:
                     continue
                 text = constants.get(code.id) if isinstance(code, ast.Name) else getattr(code, "value", None)
-                if text is None and (package, file.stem) == ("gateway", "serving"):
-                    continue  # it is told the code by the front, where it is found
+                if text is None and (package, file.stem) in PASSED_ON:
+                    continue
                 assert isinstance(text, str), f"{file}:{node.lineno}"
                 found.add((getattr(status, "value", None), text))
     return found
 
 
+def listed(language: str, name: str) -> set[tuple[int | None, str]]:
+    """The codes in a page's table, each with every status it has; None for any."""
+    rows = re.findall(r"^\| ([0-9x、, ]+) \| `(\w+)` \|", source(language, name), re.MULTILINE)
+    found = {(int(status), code) for told, code in rows for status in re.findall(r"\d{3}", told)}
+    return found | {(None, code) for told, code in rows if "x" in told}
+
+
 @pytest.mark.parametrize("language", Language)
 def test_every_code_of_an_error_is_listed_with_its_status(language: Language) -> None:
-    rows = re.findall(r"^\| ([0-9x、, ]+) \| `(\w+)` \|", source(language, "errors"), re.MULTILINE)
-    listed = {code for _, code in rows}
-    assert listed == {code for _, code in codes(*CALLS)}
-    statuses = {(int(status), code) for told, code in rows for status in re.findall(r"\d{3}", told)}
-    assert {(status, code) for status, code in codes(*CALLS) if status} <= statuses
+    told, there = listed(language, "errors"), codes(*CALLS)
+    assert {code for _, code in told} == {code for _, code in there}
+    assert {(status, code) for status, code in there if status} <= told
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_code_of_the_control_api_is_listed_with_its_status(language: Language) -> None:
+    of_people = {(400, "invalid_email")}
+    assert listed(language, "control-api") == codes("control", *OF_KEYS) - of_people
 
 
 def test_a_code_that_is_named_anywhere_is_in_the_code() -> None:
-    known = {code for _, code in codes(*CALLS)}
+    known = {code for _, code in codes(*CALLS, "control", *OF_KEYS)}
     told = named(r"[45]\d\d(?: at Test)? `(\w+)`") | named(r"the error `(\w+)`") | named(r"as `(upstream\w+)`")
     assert told
     assert told <= known
