@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 from stage.browser import Chromium
+from stage.newcomer import TERMS
+from stage.platform import Platform
 from stage.site import Site
 from stage.upstream import MockUpstream
 
@@ -33,6 +35,13 @@ def site(_founded: Site, tmp_path: Path, request: pytest.FixtureRequest) -> Iter
     site = _founded.copy(tmp_path, request.node.name)
     yield site
     print(site.stop()[-20_000:])
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A running platform where strangers may sign up, with credit."""
+    with Platform(tmp_path_factory.mktemp("open"), **TERMS) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

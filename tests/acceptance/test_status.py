@@ -65,6 +65,21 @@ def test_an_open_page_follows(site, address, browser):
         page.get_by_role("heading", name="Days that were not wholly good").wait_for()
 
 
+def test_an_open_home_page_follows_too(site, address, browser):
+    uptime = '#tier-levels .test[data-figure="uptime"]'
+    with window(browser, address, "about:blank") as page:
+        page.clock.install()
+        page.goto("/")
+        expect(page.locator(uptime)).to_have_text("no traffic yet")
+        page.evaluate("window.kept = true")
+        called(site, site.models()[CHAT.name], good=3, bad=1, queue_ms=4000)
+        site.clock.advance(15 * SECOND)
+        page.clock.run_for(15_000)
+        expect(page.locator(uptime)).to_have_text("75.00%")
+        expect(page.locator("#tier-levels tr")).to_have_count(3)
+        assert page.evaluate("window.kept")
+
+
 def test_it_fits(site, address, browser):
     called(site, site.models()[CHAT.name], good=2000, bad=3, queue_ms=119_000, ttft_ms=119_900)
     for locale in LOCALES:

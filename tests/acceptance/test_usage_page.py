@@ -1,5 +1,6 @@
 """The Usage page in a real browser: its charts are drawn from its tables, and a filter holds for all of it."""
 
+import re
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -58,3 +59,25 @@ def test_usage_is_filtered_drawn_and_taken_along(site, browser, scheme):
             sheet = book.read("xl/worksheets/sheet1.xml").decode()
         assert "<t>0.008755</t>" in sheet
         assert "<f>" not in sheet
+
+
+DRAWN = (
+    "window.drawn = []; const fill = CanvasRenderingContext2D.prototype.fillText; "
+    "CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) { drawn.push(text); fill.call(this, text, ...rest); }"
+)
+
+
+def test_an_axis_of_tiny_costs_is_written_out(tmp_path, browser):
+    site = Site(tmp_path)
+    organization = site.organization("Engines")
+    site.person(EMAIL, organization)
+    site.used(site.key(organization), site.models()[CHAT.name], Tier.FLEX, at=site.clock.now(), charge=2_600, calls=1)
+    with site.serving() as address, window(browser, address, PAGE, email=EMAIL) as page:
+        page.add_init_script(DRAWN)
+        page.reload()
+        expect(page.locator(".plot canvas")).to_have_count(3)
+        page.wait_for_function("drawn.includes('0.0000005')")
+        texts = page.evaluate("drawn")
+        assert "0" in texts
+        assert [text for text in texts if re.search(r"\de-?\d", text)] == []
+    site.close()

@@ -31,6 +31,8 @@ from puyun.storage.budgets.budgets import set_budget
 from puyun.storage.engine import open_engine, sqlite_path, writing
 from puyun.storage.identity import create_key, revoke_key
 from puyun.storage.ledger.inbox import post_of
+from puyun.storage.limits.rules import Change
+from puyun.storage.limits.wishes import Wanted, add_wish, decline_wish, grant_wish
 from puyun.storage.money.refunds import refund_call
 from puyun.storage.papers.autotopup import save_rule
 from puyun.storage.papers.details import save_details
@@ -127,6 +129,13 @@ def _people(place: Furnished) -> None:
         set_budget(connection, 7, Subject.ORGANIZATION, period=Period.MONTH, amount=200 * NANO, now=now)
         set_budget(connection, 7, Subject.MEMBER, owner.id, period=Period.DAY, amount=NANO, hard=False, now=now)
     place.names |= {"key": format_id("key", key.id), "member": str(owner.id)}
+        for model, metric in (("", Metric.RPM), (CHAT.name, Metric.ITPM), (CHAT.name, Metric.IN_FLIGHT)):
+            wish = Wanted(tier=Tier.FLEX, model=model, metric=metric, amount=600_000, why="for the winter sale")
+            asked = add_wish(connection, shop.org.id, owner.id, wish, now)
+            if metric is Metric.RPM:
+                grant_wish(connection, asked.id, Change(by="ops", why="until March"), now, amount=500_000)
+            elif metric is Metric.ITPM:
+                decline_wish(connection, asked.id, Change(by="ops", why="not before more machines are there"), now)
     ours = {"org": 7, "scope": Scope.ORGANIZATION, "why": "as agreed in March"}
     site.arbiter.rule(*(Rule(metric=metric, id=number, amount=900, **ours) for number, metric in enumerate(Metric, 1)))
     site.arbiter.call(7, 1, tokens=60)

@@ -40,6 +40,8 @@ PAGES = (
     Listed("/models/{name:path}", "/models/gpt-4o"),
     Listed("/compare", "/compare?m=gpt-4o&m=puyun/demo"),
     Listed("/status"),
+    Listed("/docs"),
+    Listed("/docs/{name}", "/docs/chat"),
     Listed("/login"),
     Listed("/login/passkey"),
     Listed("/signup"),
@@ -53,6 +55,7 @@ PAGES = (
     Listed("/portal/keys/{key}/revoke", signed_in=True),
     Listed("/portal/playground", signed_in=True),
     Listed("/portal/limits", signed_in=True),
+    Listed("/portal/limits/requests", signed_in=True),
     Listed("/portal/receipts", signed_in=True),
     Listed("/portal/receipts/{id}", "/portal/receipts/{request}", signed_in=True),
     Listed("/portal/billing", signed_in=True),
@@ -74,6 +77,7 @@ PAGES = (
 
 OTHERS = {
     "/api/prices": "JSON",
+    "/status/tiers": "a part of the home page",
     "/api/prices/stream": "a stream",
     "/portal": "leads to a page",
     "/portal/": "leads to a page",

@@ -19,7 +19,7 @@ from puyun.cli.ledger.codes import redeem_app
 from puyun.cli.ledger.invoices import invoice_app
 from puyun.cli.ledger.payouts import chargeback_app, payout_app
 from puyun.cli.ledger.unmatched import payment_app
-from puyun.cli.limits.effective import limits_app
+from puyun.cli.limits.wishes import limits_app
 from puyun.cli.output import say
 from puyun.cli.people import org_app, user_app
 from puyun.cli.pools import pools_app

@@ -72,6 +72,8 @@ _ADVICE = {
         "Names of organizations are unique, since commands take them in place of ids.",
         "Choose another name, or see the one there is: puyun org show NAME",
     ),
+    "wish_not_found": ("Requests have the numbers that the list shows.", "puyun limits requests --all"),
+    "wish_answered": ("A request is answered once.", "Change the limit itself: puyun limits set ORG"),
     "tier_not_allowed": ("A key may use only the tiers of its organization.", "puyun org set ORG --tiers test,flex"),
     "model_not_found": ("Only models of the catalogue can be named.", "See them: puyun catalog export"),
     "invalid_meter": ("A price belongs to a meter.", "See the prices there are: puyun price list"),

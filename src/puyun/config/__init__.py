@@ -191,6 +191,9 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     user: Annotated[str, Meta(description="user to sign in to it as; empty for none")] = ""
     password: Annotated[str, Meta(description="password of that user")] = ""
     sender: Annotated[str, Meta(max_length=254, description="address that letters come from")] = ""
+    operator: Annotated[
+        str, Meta(max_length=254, description="address that is told what organizations ask for; empty: nobody's")
+    ] = ""
     tls: Annotated[
         Literal["starttls", "tls", "none"], Meta(description="`starttls`, `tls` from the first byte, or `none`")
     ] = "starttls"

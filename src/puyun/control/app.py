@@ -4,6 +4,8 @@ from fastapi import FastAPI
 from fastapi.exceptions import HTTPException
 from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,7 +36,14 @@ def control_face(deps: ControlDeps) -> Face:
     api = create_control(deps)
 
     def routes(site: Site) -> list[BaseRoute]:
-        return [Route(f"{PATH}/docs", DocsPage(site, api.openapi).page), Mount(PATH, app=Bounded(api))]
+        return [
+            Route(f"{PATH}/docs", DocsPage(site, api.openapi).page),
+            Route("/openapi.json", described),
+            Mount(PATH, app=Bounded(api)),
+        ]
+
+    def described(_request: Request) -> Response:
+        return RedirectResponse(f"{PATH}/openapi.json", 307)
 
     return Face("puyun.control", routes)
 

@@ -13,6 +13,7 @@ from puyun.config import Brand, Mail, Signup
 from puyun.integrations.oidc.issuer import IssuerClient
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
+from puyun.portal.docs.page import DocsPage
 from puyun.portal.entry.routes import entry_routes
 from puyun.portal.hashing import Hashing
 from puyun.portal.letters.entry import Letters
@@ -46,6 +47,7 @@ from puyun.portal.settings.profile import ProfilePage
 from puyun.portal.shop.changefeed import ChangeFeed
 from puyun.portal.shop.compare import ComparePage
 from puyun.portal.tokens.pages import TokensPage
+from puyun.portal.wishes.page import WishesPage
 from puyun.pricing.papers.parties import Seller
 from puyun.storage.reports.signatures import Signer
 from puyun.system.vault import Vault
@@ -102,12 +104,14 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *StatusPage(site, board, levels).routes(),
         *SignIn(site, hashing, code, issuers, signup=deps.signup.open, reset=letters.go_out).routes(),
         *SignUp(site, hashing, code, letters, Terms(deps.signup, issuers)).routes(),
+        *DocsPage(site, board, deps.catalogue).routes(),
         *StartPage(site, board, deps.catalogue, deps.stopping).routes(),
         *UsagePage(site, board).routes(),
         *KeysPage(site).routes(),
         *KeyChanges(site, deps.catalogue).routes(),
         *Playground(site, deps.catalogue).routes(),
         *LimitsPage(site, deps.catalogue, deps.arbiter, deps.stopping).routes(),
+        *WishesPage(site, deps.catalogue, deps.mail).routes(),
         *CallLog(site, board).routes(),
         *ReceiptPage(site, deps.signer).routes(),
         *StatementPages(site, deps.seller).routes(),

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 import msgspec
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -12,6 +13,9 @@ from puyun.kit.errors import PuyunError
 from puyun.web.security import request_id
 from puyun.web.session import SignInNeededError
 from puyun.web.site import Site
+
+RETRY_AFTER = "5"
+"""Seconds after which the database may be back."""
 
 
 class Errors:
@@ -28,6 +32,10 @@ class Errors:
         assert isinstance(error, PuyunError)
         return self._answer(request, error.status, error.code, error.message, error.headers)
 
+    def unreachable(self, request: Request, _error: Exception) -> Response:
+        """The database is busy or away. The address has all that was chosen, so asking again loses nothing."""
+        return self._answer(request, 503, "temporarily_unavailable", "", {"retry-after": RETRY_AFTER})
+
     def http(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
@@ -41,6 +49,7 @@ class Errors:
         return {
             SignInNeededError: self.sign_in_needed,
             PuyunError: self.refused,
+            OperationalError: self.unreachable,
             HTTPException: self.http,
             Exception: self.broken,
         }

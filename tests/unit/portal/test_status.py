@@ -1,14 +1,16 @@
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Engine, event, insert
 from stage.pages import CHAT, HOSTILE, Site
 from starlette.testclient import TestClient
 from till import record
 
 from puyun.catalog.model import Tier
-from puyun.kit.clock import DAY, HOUR, ManualClock
+from puyun.kit.clock import DAY, HOUR, SECOND, ManualClock
 from puyun.ledger.hold import Status
 from puyun.storage.engine import writing
 from puyun.storage.ledger.inbox import post_of
@@ -33,6 +35,22 @@ def called(site: Site, model: int, tier: Tier, *, at: int = NOW, bad: int = 0, g
         row = {"at": at, "content": post_of([made] * good + [failed] * bad, {})}
         connection.execute(insert(tables.tally_inbox), [row])
     add_all_up(site.engine)
+
+
+@contextmanager
+def counted(engine: Engine, word: str) -> Iterator[list[str]]:
+    """The statements with this word in them."""
+    asked: list[str] = []
+
+    def asks(_connection, _cursor, statement, *_rest) -> None:
+        if word in statement:
+            asked.append(statement)
+
+    event.listen(engine, "before_cursor_execute", asks)
+    try:
+        yield asked
+    finally:
+        event.remove(engine, "before_cursor_execute", asks)
 
 
 def figures(page: str, **place: str) -> dict[str, str]:
@@ -120,11 +138,62 @@ def test_a_hostile_name_stays_text(client: TestClient) -> None:
     assert "&lt;script&gt;" in page
 
 
-def test_home_says_the_median_wait_of_each_tier(pages: Site, client: TestClient) -> None:
-    called(pages, pages.models()[CHAT.name], Tier.TEST, good=3, queue_ms=20_000)
-    page = client.get("/").text
-    waits = re.findall(r'class="(\w+)" data-wait><span>(\S+ \S+)', page)
-    assert [tier for tier, _ in waits] == ["test", "flex", "enterprise"]
-    assert 18 <= int(waits[0][1].split()[0]) <= 22
-    assert waits[1][1] == "no calls"
-    assert page.count('href="/status"') >= 3
+def on_home(page: str) -> dict[str, list[str]]:
+    """The figures of the three tiers, in order."""
+    found: dict[str, list[str]] = {}
+    for name, text in re.findall(r'data-figure="([a-z-]+)"><span>(.*?)</span></td>', page):
+        found.setdefault(name, []).append(re.sub(r"<[^>]+>", "", text))
+    return found
+
+
+def test_home_says_of_each_tier_what_the_status_page_says(pages: Site, client: TestClient) -> None:
+    model = pages.models()[CHAT.name]
+    called(pages, model, Tier.TEST, good=3, bad=1, queue_ms=20_000, ttft_ms=21_000)
+    called(pages, model, Tier.FLEX, at=NOW - 3 * DAY, good=5)
+    home, status = client.get("/").text, client.get("/status").text
+    test, flex = figures(status, tier="test"), figures(status, tier="flex")
+    nothing, idle = "no traffic yet", "none in the last hour"
+    assert test["available"] == "75.00%"
+    assert test["p50"] != "–"
+    assert on_home(home) == {
+        "wait": [test["p50"], idle, nothing],
+        "first-token": [
+            re.search(r">([\d.]+ s)<", status[status.index('data-name="First token p50"') :])[1],
+            idle,
+            nothing,
+        ],
+        "uptime": ["75.00%", flex["available"], nothing],
+    }
+    assert home.count('href="/status"') >= 3
+
+
+def test_an_open_home_page_fetches_the_figures_alone(pages: Site, client: TestClient) -> None:
+    called(pages, pages.models()[CHAT.name], Tier.ENTERPRISE, good=9, queue_ms=3)
+    part, home = client.get("/status/tiers"), client.get("/").text
+    assert on_home(part.text) == on_home(home)
+    assert "<html" not in part.text
+    assert len(part.content) < 4_000
+    assert "可用率" in client.get("/status/tiers", headers=CHINESE).text
+
+
+def test_home_asks_the_database_no_more_often_than_the_status_page(pages: Site, client: TestClient) -> None:
+    client.get("/")
+    with counted(pages.engine, "tally") as asked:
+        for _ in range(5):
+            client.get("/")
+            client.get("/status/tiers")
+            client.get("/status")
+        assert asked == []
+        pages.clock.advance(11 * SECOND)
+        client.get("/status/tiers")
+        client.get("/")
+        assert len(asked) == 2, "the hour, and the days"
+
+
+def test_home_stands_without_figures_that_were_never_read(pages: Site, client: TestClient) -> None:
+    with writing(pages.engine) as connection:
+        connection.exec_driver_sql("ALTER TABLE tally_day RENAME TO away")
+    home = client.get("/")
+    assert home.status_code == 200
+    assert on_home(home.text) == {}
+    assert 'id="tier-levels"' in home.text, "and asks again"

@@ -325,3 +325,24 @@ def test_how_calls_went_is_shown_where_the_tallies_can_tell(client, pages, engin
         "period=custom&from=2026-01-01&to=2026-03-15",
     ):
         assert "data-service" not in client.get(f"/portal/usage?{query}").text
+
+
+@pytest.mark.parametrize("table", ["tally", "wallet"])
+def test_while_the_figures_cannot_be_read_it_says_so_and_keeps_the_filters(pages, client, table):
+    with writing(pages.engine) as connection:
+        connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO away")
+    path = "/portal/usage?period=7d&model=gpt-4o&zone=Asia%2FTokyo&by=key"
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "The figures cannot be read at the moment." in answer.text
+    assert f'href="{path.replace("&", "&amp;")}"' in answer.text
+    assert "7d · gpt-4o · Asia/Tokyo · key" in answer.text
+    with writing(pages.engine) as connection:
+        connection.exec_driver_sql(f"ALTER TABLE away RENAME TO {table}")
+    assert client.get(path).status_code == 200
+
+
+def test_no_zone_is_offered_that_would_be_half_an_hour_wrong(client):
+    page = client.get("/portal/usage").text
+    assert "India or central Australia would be half an hour wrong" in page
+    assert "Asia/Kolkata" not in page

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -27,6 +28,10 @@ def refused(_request):
     raise PuyunError("too_bad", 409, "Do <b>this</b> instead.", headers={"retry-after": "7"})
 
 
+def away(_request):
+    raise OperationalError("SELECT secret", {}, Exception("a secret of ours"))
+
+
 def private(_request):
     raise SignInNeededError
 
@@ -38,6 +43,7 @@ def client(pages):
         Route("/broken", broken),
         Route("/refused", refused),
         Route("/private", private),
+        Route("/away", away),
         Route("/api/broken", broken),
         Route("/api/refused", refused),
     )
@@ -120,3 +126,11 @@ def test_over_tls_cookies_and_transport_are_strict(pages):
     answer = client.get("/preferences?theme=dark")
     assert "Secure" in answer.headers["set-cookie"]
     assert "max-age" in answer.headers["strict-transport-security"]
+
+
+def test_while_the_database_is_away_the_page_says_so_and_leads_back_to_what_was_asked(client):
+    answer = client.get("/away?model=a%20b&period=7d")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "Our database does not answer at the moment." in answer.text
+    assert 'href="/away?model=a%20b&amp;period=7d"' in answer.text
+    assert "secret" not in answer.text

@@ -55,8 +55,11 @@ def amounts(given: "Mapping[str, str]") -> "dict[Metric, int | None]":
 
 
 def _amount(text: str) -> int | None:
-    if text == "none":
-        return None
+    return None if text == "none" else whole(text)
+
+
+def whole(text: str) -> int:
+    """`600`, `600k`, `5M`."""
     found = re.fullmatch(r"(\d{1,15})([kmg]?)", text.strip().replace("_", "").lower())
     if found is None:
         raise usage(f"{text!r} is no limit.", "a whole number such as 600, 600k or 5M, or `none` for no limit")

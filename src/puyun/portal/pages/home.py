@@ -14,7 +14,7 @@ from puyun.kit.clock import Instant
 from puyun.kit.money import format_price
 from puyun.metering.usage import Usage
 from puyun.portal.board import PriceBoard
-from puyun.portal.levels import LevelBoard
+from puyun.portal.levels import DAYS, LevelBoard
 from puyun.portal.pricelist import (
     CONTEXTS,
     Entry,
@@ -82,7 +82,8 @@ class Home:
             "special_meters": special_meters(offers.offers),
             "most": MODELS_MAX,
             "tiers": TIERS,
-            "waits": [each.times.wait_p50 for each in self._levels.current(offers).tiers],
+            "levels": self._levels.tiers(offers),
+            "days": DAYS,
             "changes": announced(offers),
             "example": example(offers, self._board.source().book, self._site.clock.now()),
         }

@@ -34,6 +34,7 @@ from puyun.portal.limitlist import (
 from puyun.portal.member import Member, member_of
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_keys
+from puyun.storage.limits.wishes import wishes_of
 from puyun.web.events.stream import CHECK_EVERY, Streams, event
 from puyun.web.site import Site
 
@@ -41,6 +42,9 @@ STREAMS_MAX = 200
 """Open streams of one process; whoever comes later asks again."""
 
 EVERY_SECONDS = 2.0
+
+WISHES_MAX = 3
+"""Requests for higher limits that stand on the page, the newest; the others are on their own."""
 
 KEYS_MAX = 200
 """Keys to choose from, the newest; any other one can be named in the address."""
@@ -145,6 +149,8 @@ class LimitsPage:
 
     def _page(self, request: Request, view: View, shown: Shown) -> Response:
         found = shown.rows or []
+        with reading(self._site.engine) as connection:
+            wishes = wishes_of(connection, view.member.organization.id, WISHES_MAX)
         context: dict[str, object] = {
             "member": view.member,
             "query": view.query,
@@ -158,5 +164,6 @@ class LimitsPage:
             "line": line,
             "unlimited": unlimited,
             "instant": parse_instant,
+            "wishes": wishes,
         }
         return self._site.render(request, "limits.html", context)

@@ -17,9 +17,14 @@ class StatusPage:
         self._levels = levels
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/status", self.page)]
+        return [Route("/status", self.page), Route("/status/tiers", self.tiers)]
 
     def page(self, request: Request) -> Response:
         status = self._levels.current(self._board.current())
         context: dict[str, object] = {"status": status, "test": status.of(Tier.TEST), "tiers": TIERS, "days": DAYS}
         return self._site.render(request, "status.html", context)
+
+    def tiers(self, request: Request) -> Response:
+        """The tiers' figures alone, for an open home page."""
+        context: dict[str, object] = {"levels": self._levels.tiers(self._board.current()), "days": DAYS}
+        return self._site.render(request, "parts/tier-now.html", context)

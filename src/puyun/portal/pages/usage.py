@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -30,6 +31,7 @@ from puyun.storage.service.levels import levels_of
 from puyun.storage.signup.calls import has_called
 from puyun.storage.usage import Grouping, Only, UsageRow, cost_by_model, usage_by, usage_totals
 from puyun.storage.wallets import load_wallet
+from puyun.web.errors import RETRY_AFTER
 from puyun.web.formats import decimals
 from puyun.web.site import Site
 
@@ -79,14 +81,24 @@ class UsagePage:
     def page(self, request: Request) -> Response:
         """Raises what `member_of` raises, and `key_not_found` or `member_not_found` (404), also for somebody else's."""
         member = member_of(self._site, request, Permission.SEE_USAGE)
-        with reading(self._site.engine) as connection:
-            view = self._view(request, connection, member)
-            response = self._site.render(request, "usage.html", self._context(connection, view))
+        try:
+            with reading(self._site.engine) as connection:
+                view = self._view(request, connection, member)
+                response = self._site.render(request, "usage.html", self._context(connection, view))
+        except OperationalError:
+            return self._away(request, member)
         if request.query_params.get("zone", "") == view.query.zone:
             secure = request.url.scheme == "https"
             response.set_cookie(
                 COOKIE, view.query.zone, max_age=_YEAR, path="/", secure=secure, httponly=True, samesite="lax"
             )
+        return response
+
+    def _away(self, request: Request, member: Member) -> Response:
+        """The figures cannot be read. What was chosen stands in the address, which the page leads to again."""
+        chosen = [value for name, value in request.query_params.items() if name not in {"org", "page"} and value]
+        response = self._site.render(request, "usage-away.html", {"member": member, "chosen": chosen}, status=503)
+        response.headers["retry-after"] = RETRY_AFTER
         return response
 
     def _view(self, request: Request, connection: Connection, member: Member) -> View:

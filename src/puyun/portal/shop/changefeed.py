@@ -9,6 +9,7 @@ from puyun.kit.clock import DAY, Instant
 from puyun.portal.board import PriceBoard
 from puyun.portal.shop.changes import PriceChange, changes_of, published
 from puyun.portal.shop.feed import Publisher, as_json, rss
+from puyun.web.language import Language
 from puyun.web.site import Site, visitor_of
 
 DAYS = 90
@@ -29,12 +30,18 @@ class ChangeFeed:
         return [Route("/prices.rss", self.rss), Route("/prices.json", self.json)]
 
     def rss(self, request: Request) -> Response:
+        """In the language of `?lang=`, else of the reader; JSON has no words."""
         changes, _, version, now = self._changes()
-        publisher = Publisher(self._site.brand.name, self._site.brand.currency, visitor_of(request).origin)
+        visitor = visitor_of(request)
+        wanted = request.query_params.get("lang", "")
+        language = Language(wanted) if wanted in set(Language) else visitor.language
+        version = f"{version}-{language}"
         if (same := _same(request, version)) is not None:
             return same
+        publisher = Publisher(self._site.brand.name, self._site.brand.currency, visitor.origin, language)
         body = rss(changes[:RSS_MAX], publisher, now)
-        return Response(body, headers=_headers(version), media_type="application/rss+xml")
+        headers = _headers(version) | {"content-language": language.tag, "vary": "accept-language, cookie"}
+        return Response(body, headers=headers, media_type="application/rss+xml")
 
     def json(self, request: Request) -> Response:
         changes, since, version, now = self._changes()

@@ -11,6 +11,7 @@ import msgspec
 from puyun.kit.clock import Instant, format_instant, to_datetime
 from puyun.kit.money import format_price
 from puyun.portal.shop.changes import PriceChange
+from puyun.web.language import Language, translations
 
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no XML document may hold (XML 1.0, production 2), not even escaped."""
@@ -19,11 +20,17 @@ ATOM = "http://www.w3.org/2005/Atom"
 
 
 class Publisher(msgspec.Struct, frozen=True):
-    """Whose feed it is. `origin`: the address of the site, without a slash at its end."""
+    """Whose feed it is, and in which language. `origin`: the address of the site, without a slash at its end."""
 
     brand: str
     currency: str
     origin: str
+    language: Language = Language.ENGLISH
+
+    def say(self, text: str, **values: str) -> str:
+        """A text of the catalogue, filled in."""
+        said = translations(self.language).gettext(text)
+        return said % values if values else said
 
 
 class PublicRow(msgspec.Struct, frozen=True, kw_only=True, rename={"effective_from": "from"}):
@@ -55,13 +62,14 @@ def rss(changes: Sequence[PriceChange], publisher: Publisher, now: Instant) -> b
     ET.register_namespace("atom", ATOM)
     root = ET.Element("rss", version="2.0")
     head = ET.SubElement(root, "channel")
-    _say(head, "title", f"{publisher.brand}: price changes")
+    _ = publisher.say
+    _say(head, "title", _("%(brand)s: price changes", brand=publisher.brand))
     _say(head, "link", f"{publisher.origin}/#prices")
-    _say(head, "description", f"{publisher.currency} per million tokens: what changed and what is announced.")
-    _say(head, "language", "en")
-    ET.SubElement(
-        head, f"{{{ATOM}}}link", href=_legal(f"{publisher.origin}/prices.rss"), rel="self", type="application/rss+xml"
-    )
+    about = _("%(currency)s per million tokens: what changed and what is announced.", currency=publisher.currency)
+    _say(head, "description", about)
+    _say(head, "language", publisher.language.tag)
+    address = _legal(f"{publisher.origin}/prices.rss?lang={publisher.language}")
+    ET.SubElement(head, f"{{{ATOM}}}link", href=address, rel="self", type="application/rss+xml")
     for change in changes:
         row = change.row
         item = ET.SubElement(head, "item")
@@ -102,25 +110,35 @@ def _public(change: PriceChange, now: Instant) -> PublicRow:
 
 
 def _title(change: PriceChange, publisher: Publisher, now: Instant) -> str:
-    row = change.row
-    when = f" from {format_instant(row.effective_from)}" if row.effective_from > now else ""
-    return f"{row.model}, {row.tier}, {row.meter}: {_step(change, publisher.currency)}{when}"
+    row, _ = change.row, publisher.say
+    title = f"{row.model}, {row.tier}, {row.meter}: {_step(change, publisher)}"
+    if row.effective_from <= now:
+        return title
+    return _("%(change)s from %(time)s", change=title, time=format_instant(row.effective_from))
 
 
 def _description(change: PriceChange, publisher: Publisher, now: Instant) -> str:
-    row = change.row
-    verb = "will apply" if row.effective_from > now else "applies"
-    return (
-        f"{row.meter} tokens of {row.model} at the tier {row.tier}: {_step(change, publisher.currency)} per million "
-        f"tokens. The new price {verb} from {format_instant(row.effective_from)} on."
+    row, _ = change.row, publisher.say
+    what = _(
+        "%(meter)s tokens of %(model)s at the tier %(tier)s: %(step)s per million tokens.",
+        meter=row.meter,
+        model=row.model,
+        tier=row.tier,
+        step=_step(change, publisher),
     )
+    time = format_instant(row.effective_from)
+    ahead = row.effective_from > now
+    then = _("The new price will apply from %(time)s on.") if ahead else _("The new price applies from %(time)s on.")
+    return f"{what} {then % {'time': time}}"
 
 
-def _step(change: PriceChange, currency: str) -> str:
-    before, after = _price(change.before), _price(change.row.amount)
+def _step(change: PriceChange, publisher: Publisher) -> str:
+    before, after, _ = _price(change.before), _price(change.row.amount), publisher.say
     if after is None:
-        return f"{before} {currency}, withdrawn"
-    return f"{after} {currency}, new" if before is None else f"{before} → {after} {currency}"
+        return _("%(price)s, withdrawn", price=f"{before} {publisher.currency}")
+    if before is None:
+        return _("%(price)s, new", price=f"{after} {publisher.currency}")
+    return f"{before} → {after} {publisher.currency}"
 
 
 def _price(amount: int | None) -> str | None:

@@ -37,8 +37,9 @@ def history_of(changes: Sequence[PriceChange], now: Instant) -> History:
     if not changes:
         return History([], [])
     first, last = changes[0].row.effective_from, changes[-1].row.effective_from
-    start = min(max(first, Instant(now - BACK)), Instant(now - LEAST))
+    start = max(first, Instant(now - BACK)) if first <= now else Instant(now - LEAST)
     end = now if last <= now else Instant(min(last + max(last - start, LEAST) // 8, now + AHEAD))
+    end = max(end, Instant(start + LEAST))  # of prices that are all new: the day for which they are known
     charts: list[MeterChart] = []
     for meter in CHARTED:
         steps = {

@@ -1,6 +1,6 @@
-"""Rules of limits, and how some of them ended before their time. Registered in the one `schema.metadata`."""
+"""Rules of limits, how some of them ended before their time, and what is asked for. Registered in the one `schema.metadata`."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Table, Text, text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Table, Text, text
 
 from puyun.storage.schema import STRICT, Id, When, metadata
 
@@ -55,3 +55,37 @@ limit_end = Table(
 
 APPEND_ONLY = ("limit_rule", "limit_end")
 """The database itself refuses to update or delete their rows."""
+
+limit_wish = Table(
+    "limit_wish",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("org", Id, ForeignKey("organization.id"), nullable=False),
+    Column("by", Id, ForeignKey("user.id"), nullable=False),
+    Column("tier", Text, nullable=False),
+    _text("model"),
+    Column("metric", Text, nullable=False),
+    Column("amount", Id, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("asked_at", When, nullable=False),
+    Column("answered_at", When),
+    Column("granted", Id),
+    _text("answer"),
+    _text("answered_by"),
+    CheckConstraint("amount > 0 AND granted >= 0", name="amount"),
+    Index("ix_limit_wish_org", "org", "id"),
+    Index(
+        "uq_limit_wish_open",
+        "org",
+        "tier",
+        "model",
+        "metric",
+        unique=True,
+        sqlite_where=text("answered_at IS NULL"),
+        postgresql_where=text("answered_at IS NULL"),
+    ),
+    **STRICT,
+)
+"""A higher limit that a member asked for. No model: all models together. `granted`: what it became; none: declined, or not
+answered yet. One of a kind is open at a time.
+"""

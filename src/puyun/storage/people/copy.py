@@ -7,10 +7,14 @@ from puyun.kit.clock import format_instant
 from puyun.kit.ids import format_id
 from puyun.storage import schema
 from puyun.storage.identity import list_memberships, read_keys
+from puyun.storage.limits.wishes import wishes_by
 from puyun.storage.security.identities import list_identities
 
 KEYS_MAX = 10_000
 """Keys in a copy, the newest."""
+
+WISHES_MAX = 1_000
+"""Requests for limits in a copy, the newest."""
 
 
 def copy_of(connection: Connection, user: User) -> dict[str, object]:
@@ -59,5 +63,17 @@ def copy_of(connection: Connection, user: User) -> dict[str, object]:
                 "expires": format_instant(row.expires_at),
             }
             for row in sessions
+        ],
+        "limit_requests": [
+            {
+                "organization": format_id("org", wish.org),
+                "asked": format_instant(wish.asked_at),
+                "tier": wish.wanted.tier,
+                "model": wish.wanted.model,
+                "metric": wish.wanted.metric,
+                "limit": wish.wanted.amount,
+                "why": wish.wanted.why,
+            }
+            for wish in wishes_by(connection, user.id, WISHES_MAX)
         ],
     }

@@ -67,5 +67,20 @@ def test_the_feed_of_a_hostile_name_is_valid_and_bounded(pages: Site, client: Te
 def test_pages_lead_to_the_feed(client: TestClient) -> None:
     page = client.get("/").text
     assert 'type="application/rss+xml"' in page
-    assert page.count('href="/prices.rss"') == 2
+    assert page.count('href="/prices.rss?lang=en"') == 2
     assert 'href="/prices.json"' in page
+
+
+def test_the_language_is_that_of_the_address_else_of_the_reader(client: TestClient) -> None:
+    chinese = {"accept-language": "zh-CN"}
+    feeds = [
+        client.get("/prices.rss"),
+        client.get("/prices.rss", headers=chinese),
+        client.get("/prices.rss?lang=zh"),
+        client.get("/prices.rss?lang=en", headers=chinese),
+        client.get("/prices.rss?lang=fr"),
+    ]
+    said = [ET.fromstring(feed.content).findtext("channel/language") for feed in feeds]
+    assert said == ["en", "zh-Hans", "zh-Hans", "en", "en"]
+    assert feeds[0].headers["etag"] != feeds[1].headers["etag"] == feeds[2].headers["etag"]
+    assert 'href="/prices.rss?lang=zh"' in client.get("/", headers=chinese).text

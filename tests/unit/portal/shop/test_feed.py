@@ -7,6 +7,7 @@ from puyun.kit.clock import DAY, Instant
 from puyun.portal.shop.changes import PriceChange
 from puyun.portal.shop.feed import Publisher, as_json, rss
 from puyun.pricing.pricebook import PriceRow
+from puyun.web.language import Language
 
 SITE = Publisher("Shop & Sons", "USD", "https://shop.example")
 NOW = Instant(100 * DAY)
@@ -76,3 +77,15 @@ def test_json_has_exact_strings_and_says_what_it_left_out() -> None:
     (row,) = found.changes
     assert (row.id, row.before, row.price, row.announced) == (7, "0.000005", None, True)
     assert found.left_out == 3
+
+
+def test_it_speaks_chinese() -> None:
+    site = Publisher("Shop", "USD", "https://shop.example", Language.CHINESE)
+    document = rss([change(at=101 * DAY)], site, NOW)
+    head = ET.fromstring(document).find("channel")
+    assert head is not None
+    assert (head.findtext("title"), head.findtext("language")) == ("Shop：价格变动", "zh-Hans")
+    found = item(document)
+    assert found["title"] == "m, test, cached_input: 1.00 → 2.00 USD，自 1970-04-12T00:00:00Z 起"
+    assert "每百万 token" in found["description"]
+    assert "price" not in found["description"]

@@ -1,3 +1,5 @@
+import pytest
+
 from puyun.catalog.model import Tier
 from puyun.kit.clock import DAY, Instant
 from puyun.portal.shop.changes import changes_of
@@ -7,7 +9,7 @@ from puyun.pricing.pricebook import PriceRow
 NOW = Instant(20_000 * DAY)
 
 
-def history(*rows: tuple[str, int | None, int], tier: Tier = Tier.FLEX) -> History:
+def history(*rows: tuple[str, int | None, float], tier: Tier = Tier.FLEX) -> History:
     """`rows`: meter, amount, and the days before now that it holds from."""
     found = [
         PriceRow(
@@ -16,7 +18,7 @@ def history(*rows: tuple[str, int | None, int], tier: Tier = Tier.FLEX) -> Histo
             tier=tier,
             meter=meter,
             amount=amount,
-            effective_from=Instant(NOW - days * DAY),
+            effective_from=Instant(int(NOW - days * DAY)),
             created_at=Instant(0),
         )
         for number, (meter, amount, days) in enumerate(rows, 1)
@@ -28,10 +30,18 @@ def test_without_a_price_there_is_nothing() -> None:
     assert history() == History([], [])
 
 
-def test_a_price_of_this_moment_is_listed_and_has_no_past_to_draw() -> None:
-    found = history(("input", 5, 0))
-    assert found.charts == []
-    assert [change.row.amount for change in found.rows] == [5]
+@pytest.mark.parametrize("days", [0, 0.5])
+def test_prices_that_are_all_new_are_drawn_for_a_day_from_their_beginning(days: float) -> None:
+    """Else there would be nothing to see of them until they are a day old."""
+    found = history(("input", 5, days), ("output", 9, days))
+    assert [(each.meter, each.chart.lines[0].path) for each in found.charts] == [
+        ("input", "M0 0H1000"),
+        ("output", "M0 0H1000"),
+    ]
+    chart = found.charts[0].chart
+    assert (chart.start, chart.end) == (NOW - days * DAY, NOW - days * DAY + DAY)
+    assert chart.now == days * 1000
+    assert [change.row.amount for change in found.rows] == [9, 5]
 
 
 def test_a_price_that_is_announced_for_a_new_model_is_drawn_ahead() -> None:

@@ -15,7 +15,13 @@ const short = (value) => {
 
 const NANO = 1e9;
 const YEAR = /^\d{4}-(?=\d\d-\d\d$)/;
-const axisText = { money: (value) => String(+(value / NANO).toPrecision(6)), count: short };
+const PLACES = 9;
+// Never as 5e-7: a cost has at most nine places, and zeros at its end say nothing.
+const plain = (value) => (value / NANO).toFixed(PLACES).replace(/\.?0+$/, "");
+const axisText = { money: plain, count: short };
+
+// As wide as its longest text, at 11 pixels a letter of figures is less than 7 wide.
+const room = (_, texts) => 16 + 7 * Math.max(4, ...(texts ?? []).map((each) => each.length));
 
 function read(table) {
   const rows = [...table.tBodies[0].rows];
@@ -64,7 +70,7 @@ function draw(box) {
       scales: { x: { time: false, range: [-0.5, marks.length - 0.5] }, y: { range: (_, __, most) => [0, most > 0 ? most * 1.05 : 1] } },
       axes: [
         { ...axis, size: 28, grid: { show: false }, space: 56, incrs: [1, 2, 3, 5, 7, 14, 30, 61, 122], values: (_, splits) => splits.map((at) => (marks[at] ?? "").replace(YEAR, "")) },
-        { ...axis, size: 64, grid: { stroke: colour("--line"), width: 1 }, values: (_, splits) => splits.map(text) },
+        { ...axis, size: room, grid: { stroke: colour("--line"), width: 1 }, values: (_, splits) => splits.map(text) },
       ],
       series: [
         { label: mark, value: (_, at) => marks[at] ?? "–" },

@@ -1,0 +1,1 @@
+"""Asking the operator for a higher limit, and what became of it."""
