@@ -128,7 +128,6 @@ def _people(place: Furnished) -> None:
         revoke_key(connection, old.id, now)
         set_budget(connection, 7, Subject.ORGANIZATION, period=Period.MONTH, amount=200 * NANO, now=now)
         set_budget(connection, 7, Subject.MEMBER, owner.id, period=Period.DAY, amount=NANO, hard=False, now=now)
-    place.names |= {"key": format_id("key", key.id), "member": str(owner.id)}
         for model, metric in (("", Metric.RPM), (CHAT.name, Metric.ITPM), (CHAT.name, Metric.IN_FLIGHT)):
             wish = Wanted(tier=Tier.FLEX, model=model, metric=metric, amount=600_000, why="for the winter sale")
             asked = add_wish(connection, shop.org.id, owner.id, wish, now)
@@ -136,6 +135,7 @@ def _people(place: Furnished) -> None:
                 grant_wish(connection, asked.id, Change(by="ops", why="until March"), now, amount=500_000)
             elif metric is Metric.ITPM:
                 decline_wish(connection, asked.id, Change(by="ops", why="not before more machines are there"), now)
+    place.names |= {"key": format_id("key", key.id), "member": str(owner.id)}
     ours = {"org": 7, "scope": Scope.ORGANIZATION, "why": "as agreed in March"}
     site.arbiter.rule(*(Rule(metric=metric, id=number, amount=900, **ours) for number, metric in enumerate(Metric, 1)))
     site.arbiter.call(7, 1, tokens=60)
