@@ -36,6 +36,7 @@ DOMAINS = (
     "catalog",
     "limits",
     "metering",
+    "notices",
     "planning",
     "pricing",
     "scheduler",
@@ -79,6 +80,7 @@ BOUNDARIES = {
 
 TASKS = {
     "src/puyun/gateway/front.py": "one task a call; the connection keeps it until it is done",
+    "src/puyun/jobs/notify/delivering.py": "one task a delivery, in a group that ends with the job",
     "src/puyun/localmodel/supervisor.py": "the child's supervision, cancelled by stop",
     "src/puyun/mockupstream/server.py": "one task a call, kept until it is done",
     "src/puyun/wiring/listener.py": "one task a newcomer, kept until it is inside",

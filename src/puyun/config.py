@@ -194,6 +194,10 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
 
 
+class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
+    allow_private: Annotated[bool, Meta(description="let webhooks go to private addresses, and by plain http")] = False
+
+
 class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     path: Annotated[
         str, Meta(description="GGUF file of the embedded demonstration model; empty for the packaged one")
@@ -213,6 +217,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     money: Money = Money()
     signup: Signup = Signup()
     mail: Mail = Mail()
+    webhooks: Webhooks = Webhooks()
     local_model: LocalModel = LocalModel()
 
     @property
@@ -234,6 +239,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "money": Money,
     "signup": Signup,
     "mail": Mail,
+    "webhooks": Webhooks,
     "local_model": LocalModel,
 }
 

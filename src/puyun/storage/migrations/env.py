@@ -8,12 +8,14 @@ from puyun.storage.limits import tables as limits
 from puyun.storage.mail import tables as mail
 from puyun.storage.members import tables as members
 from puyun.storage.money import tables as money
+from puyun.storage.notify import tables as notify
 from puyun.storage.schema import metadata
 from puyun.storage.security import tables as security
 from puyun.storage.service import tables as service
+from puyun.storage.webhooks import tables as webhooks
 from puyun.system import crash
 
-_ = budgets, control, limits, mail, members, money, security, service  # whose tables are a part of it
+_ = budgets, control, limits, mail, members, money, notify, security, service, webhooks  # whose tables are a part of it
 
 
 def _applied(*_: object, **_named: object) -> None:
