@@ -3,8 +3,9 @@
 In the database a payload holds nano-units and microseconds, as everything does; `told` is what leaves the house.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
-from typing import ClassVar, NewType, cast, get_type_hints
+from typing import ClassVar, NewType, get_type_hints
 
 import msgspec
 
@@ -168,7 +169,12 @@ _MAILED: dict[Kind, frozenset[Role]] = {
 }
 """Who gets a letter without having chosen; nobody of any other kind."""
 
-_FORMS = {Nano: format_amount, Moment: lambda value: format_instant(Instant(value))}
+
+def _written(moment: int) -> str:
+    return format_instant(Instant(moment))
+
+
+_FORMS: dict[object, Callable[[int], str]] = {Nano: format_amount, Moment: _written}
 _FORMED = {
     payload: {name: _FORMS[hint] for name, hint in get_type_hints(payload).items() if hint in _FORMS}
     for payload in PAYLOADS.values()
@@ -214,4 +220,4 @@ def message(kind: str, org: int, at: Instant, data: dict[str, object], *, event:
 def parse_kinds(texts: list[str]) -> tuple[Kind, ...]:
     """Each once, in the order of the catalogue. Raises ValueError for an unknown one."""
     found = {Kind(text) for text in texts}
-    return tuple(kind for kind in cast("type[Kind]", Kind) if kind in found)
+    return tuple(kind for kind in Kind if kind in found)

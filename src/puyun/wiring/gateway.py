@@ -5,7 +5,7 @@ import functools
 import gc
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from ipaddress import ip_network
 from types import FrameType
@@ -34,6 +34,11 @@ from puyun.gateway.upstream import Pool
 from puyun.jobs.closing import Closing
 from puyun.jobs.engines import Engines
 from puyun.jobs.mailing import Mailing
+from puyun.jobs.notify.balances import Balances
+from puyun.jobs.notify.delivering import Delivering
+from puyun.jobs.notify.letters import Letters
+from puyun.jobs.notify.sending import Sender
+from puyun.jobs.notify.telling import Telling
 from puyun.jobs.refresh import Refresh
 from puyun.jobs.seal import Sealing
 from puyun.jobs.stalls import Stalls
@@ -178,6 +183,7 @@ class Gateway:
         if self._place.first:
             jobs += [Sealing(self._engine, self._clock).run(), Closing(self._engine, self._clock).run()]
             jobs.append(Tallying(self._engine).run())
+            jobs += self._notifying()
             if self._settings.mail.host:
                 jobs.append(Mailing(self._engine, self._clock, self._settings.mail).run())
             jobs.append(Engines(lambda: plane.dispatcher.targets, arbiter, pool).run())
@@ -197,6 +203,17 @@ class Gateway:
             self._engine.dispose()
             orphans.close()
             self._owner.release()
+
+    def _notifying(self) -> list[Coroutine[None, None, None]]:
+        """What tells organizations of what happened. Without a mail server there are no letters."""
+        settings, engine, clock = self._settings, self._engine, self._clock
+        letters = Letters(settings.brand, settings.mail) if settings.mail.host else None
+        sender = Sender(clock, private=settings.webhooks.allow_private)
+        return [
+            Balances(engine, clock).run(),
+            Telling(engine, clock, letters).run(),
+            Delivering(engine, clock, Vault(settings.data), sender).run(),
+        ]
 
     def _orphans(self) -> OrphanSweep:
         """What is left of processes that died is returned before the first call."""

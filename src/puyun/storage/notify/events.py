@@ -87,6 +87,10 @@ def page_of_events(
     return EventPage(shown, rows[most - 1].id if len(rows) > most else None)
 
 
+def any_untold(connection: Connection) -> bool:
+    return connection.execute(select(_EVENT.c.id).where(_EVENT.c.told_at.is_(None)).limit(1)).first() is not None
+
+
 def untold(connection: Connection, most: int) -> list[Happened]:
     """What has not been passed on, the oldest first; what no version of ours knows counts as told."""
     query = select(_EVENT).where(_EVENT.c.told_at.is_(None)).order_by(_EVENT.c.id).limit(most)

@@ -35,6 +35,11 @@ def choose_threshold(connection: Connection, org: int, threshold: int | None) ->
     return watch
 
 
+def any_changed(connection: Connection) -> bool:
+    """Whether a look is due."""
+    return connection.execute(_changed().limit(1)).first() is not None
+
+
 def look_at_balances(connection: Connection, now: Instant, most: int) -> int:
     """Look at the wallets that stand otherwise than they were last seen, at most so many; returns how many there were.
 

@@ -145,6 +145,10 @@ def replay(connection: Connection, one: Delivery, now: Instant) -> Delivery:
 
 
 # --- trying --------------------------------------------------------------------------------------------------------
+def any_due(connection: Connection, now: Instant) -> bool:
+    return connection.execute(select(_D.c.id).where(_D.c.next_at <= now).limit(1)).first() is not None
+
+
 def take_due(
     connection: Connection, vault: Vault, now: Instant, *, most: int, per_org: int, busy: Mapping[int, int]
 ) -> list[Taken]:
@@ -261,5 +265,4 @@ def _taken(row: Row[*tuple[object, ...]], vault: Vault, now: Instant) -> Taken:
 
 def _delivery(row: Row[*tuple[object, ...]]) -> Delivery:
     found = row._mapping  # noqa: SLF001 - SQLAlchemy's documented name for a row as a mapping
-    names = Delivery.__struct_fields__
-    return Delivery(**{name: found[name] for name in names} | {"status": State(found["status"])})
+    return msgspec.convert({name: found[name] for name in Delivery.__struct_fields__}, Delivery)
