@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.rows import Catalogue
-from puyun.config import Brand, Mail, Signup
+from puyun.config import Brand, Mail, Signup, Webhooks
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
 from puyun.portal.hashing import Hashing
@@ -35,11 +35,15 @@ from puyun.portal.playground.page import Playground
 from puyun.portal.security.code import CodePage
 from puyun.portal.security.routes import security_routes
 from puyun.portal.settings.data import DataPage
+from puyun.portal.settings.notifications import NotificationsPage
 from puyun.portal.settings.profile import ProfilePage
 from puyun.portal.shop.changefeed import ChangeFeed
 from puyun.portal.shop.compare import ComparePage
 from puyun.portal.tokens.pages import TokensPage
+from puyun.portal.webhooks.pages import WebhookPages
 from puyun.storage.reports.signatures import Signer
+from puyun.storage.webhooks.webhooks import Keeper
+from puyun.system.entropy import webhook_entropy
 from puyun.system.vault import Vault
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
@@ -66,6 +70,7 @@ class PageDeps:
     vault: Vault
     signup: Signup = field(default_factory=Signup)
     mail: Mail = field(default_factory=Mail)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     stopping: Callable[[], bool] = _never
 
 
@@ -80,6 +85,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     levels = LevelBoard(deps.engine, deps.clock)
     hashing = Hashing()
     code = CodePage(site, deps.vault)
+    keeper = Keeper(deps.vault, webhook_entropy, deps.webhooks.allow_private)
     return [
         *Home(site, board, levels, signup=deps.signup.open).routes(),
         *ModelPage(site, board).routes(),
@@ -105,5 +111,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *security_routes(site, hashing, deps.vault),
         *TokensPage(site).routes(),
         *MembersPage(site, deps.mail).routes(),
+        *NotificationsPage(site, mail=bool(deps.mail.host)).routes(),
+        *WebhookPages(site, keeper).routes(),
         *JoinPage(site, hashing).routes(),
     ]

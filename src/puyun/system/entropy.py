@@ -42,6 +42,11 @@ def password() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(_PASSWORD_LENGTH))
 
 
+def webhook_entropy() -> bytes:
+    """What `notices.signing.mint` takes."""
+    return secrets.token_bytes(32)
+
+
 def second_step_secret() -> bytes:
     """What an app makes the codes of a sign-in's second step from."""
     return secrets.token_bytes(SECRET_BYTES)

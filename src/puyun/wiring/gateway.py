@@ -265,6 +265,7 @@ class Gateway:
                 brand=settings.brand,
                 signup=settings.signup,
                 mail=settings.mail,
+                webhooks=settings.webhooks,
                 prices=lambda: plane.snapshot,
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,

@@ -39,9 +39,7 @@ def test_amounts_and_moments_are_written_for_people() -> None:
 
 def test_a_budgets_event_of_before_is_still_read() -> None:
     old = '{"percent": 50, "spent": 1, "limit": 2, "window": 0}'
-    assert read_payload(Kind.BUDGET_REACHED, old) == BudgetReached(
-        percent=50, spent=Nano(1), limit=Nano(2), window=0
-    )
+    assert read_payload(Kind.BUDGET_REACHED, old) == BudgetReached(percent=50, spent=Nano(1), limit=Nano(2), window=0)
 
 
 def test_a_message_names_its_event() -> None:

@@ -1,5 +1,7 @@
 """A fall is told once, and armed by rising alone, whatever the balance does meanwhile (N2, N3)."""
 
+from itertools import pairwise
+
 from hypothesis import given, strategies as st
 
 from puyun.notices.kinds import Kind
@@ -20,7 +22,7 @@ def told(watch: Watch, amounts: list[int]) -> list[Kind]:
 def falls(amounts: list[int], line: int) -> int:
     """Counted another way: strike out what is on the line, then count the steps from above to below."""
     sides = [amount > line for amount in amounts if amount != line]
-    return sum(before and not after for before, after in zip(sides, sides[1:], strict=False))
+    return sum(before and not after for before, after in pairwise(sides))
 
 
 @given(st.lists(AMOUNTS, max_size=40))
