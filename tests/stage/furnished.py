@@ -35,7 +35,7 @@ from puyun.storage.notify.watching import choose_threshold
 from puyun.storage.service import tables
 from puyun.storage.service.adding import add_all_up
 from puyun.storage.wallets import MoneyKind, top_up
-from puyun.storage.webhooks.deliveries import Outcome, queue_event, record, take_due
+from puyun.storage.webhooks.deliveries import Outcome, queue_event, record as record_try, take_due
 from puyun.storage.webhooks.webhooks import Keeper, create_webhook
 from puyun.system.entropy import key_entropy, webhook_entropy
 from stage.pages import CHAT, DEMO, Site
@@ -141,7 +141,7 @@ def _hooks(place: Furnished, now: Instant) -> None:
         taken = take_due(connection, site.vault, now, most=3, per_org=3, busy={})
         answers = (Outcome(took_ms=84, code=204), Outcome(took_ms=1210, code=500, answer="out of cheese"))
         for each, answer in zip(taken, (*answers, Outcome(took_ms=10_000, error="No answer in time.")), strict=False):
-            record(connection, each, answer, dice=0, now=now)
+            record_try(connection, each, answer, dice=0, now=now)
     place.names["webhook"] = format_id("wh", made.webhook.id)
 
 

@@ -19,13 +19,15 @@ from puyun.pricing.offers import OfferList
 from puyun.storage.control.tokens import Bearer, find_bearer, touch_token
 from puyun.storage.engine import reading, writing
 from puyun.storage.reports.signatures import Signer
+from puyun.storage.webhooks.webhooks import Keeper
 
 _bearer = HTTPBearer(auto_error=False, description=f"An access token, `{PREFIX}…`, made in the portal under Settings.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ControlDeps:
-    """What the endpoints need; `offers` are those of the public price list, `catalogue` what the data plane sells now."""
+    """What the endpoints need; `offers` are those of the public price list, `catalogue` what the data plane sells now;
+    `keeper` is for the secrets of webhooks."""
 
     engine: Engine
     clock: Clock
@@ -34,6 +36,7 @@ class ControlDeps:
     catalogue: Callable[[], Catalogue]
     arbiter: Arbiter
     signer: Signer
+    keeper: Keeper
 
 
 @dataclass(frozen=True)
@@ -112,3 +115,6 @@ KeysWriter = Annotated[Caller, Depends(Needs(Scope.KEYS_WRITE))]
 UsageReader = Annotated[Caller, Depends(Needs(Scope.USAGE_READ))]
 BillingReader = Annotated[Caller, Depends(Needs(Scope.BILLING_READ))]
 LimitsReader = Annotated[Caller, Depends(Needs(Scope.LIMITS_READ))]
+WebhooksReader = Annotated[Caller, Depends(Needs(Scope.WEBHOOKS_READ))]
+WebhooksWriter = Annotated[Caller, Depends(Needs(Scope.WEBHOOKS_WRITE))]
+EventsReader = Annotated[Caller, Depends(Needs(Scope.EVENTS_READ))]

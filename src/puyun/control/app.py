@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import puyun
-from puyun.control import keys, reads
+from puyun.control import keys, reads, webhooks
 from puyun.control.access import ControlDeps, Needs
 from puyun.control.docs import DocsPage
 from puyun.control.errors import HANDLERS
@@ -53,7 +53,7 @@ def create_control(deps: ControlDeps) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api.state.control = deps
-    for router in (reads.router, keys.router):
+    for router in (reads.router, keys.router, webhooks.router):
         for route in router.routes:
             if isinstance(route, APIRoute):
                 route.openapi_extra = {"x-scope": _scope(route)}

@@ -34,6 +34,9 @@ class Scope(StrEnum):
     USAGE_READ = "usage:read"
     BILLING_READ = "billing:read"
     LIMITS_READ = "limits:read"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
+    EVENTS_READ = "events:read"
 
 
 NEEDED = {
@@ -42,6 +45,9 @@ NEEDED = {
     Scope.USAGE_READ: Permission.SEE_USAGE,
     Scope.BILLING_READ: Permission.SEE_BILLING,
     Scope.LIMITS_READ: Permission.SEE_USAGE,
+    Scope.WEBHOOKS_READ: Permission.MANAGE_KEYS,
+    Scope.WEBHOOKS_WRITE: Permission.MANAGE_KEYS,
+    Scope.EVENTS_READ: Permission.SEE_USAGE,
 }
 """What the token's user must be permitted at the moment of a call, as for the page that shows or does the same."""
 

@@ -52,7 +52,9 @@ from puyun.storage.ledger.opening import open_store, take_owner
 from puyun.storage.ledger.writer import LedgerWriter
 from puyun.storage.money.refunds import refund_unrecorded
 from puyun.storage.reports.signatures import Signer
+from puyun.storage.webhooks.webhooks import Keeper
 from puyun.system import crash
+from puyun.system.entropy import webhook_entropy
 from puyun.system.vault import Vault
 from puyun.wiring.listener import Listener
 
@@ -249,6 +251,7 @@ class Gateway:
     def _server(self, plane: DataPlane, arbiter: Arbiter) -> "_Server":
         settings = self._settings
         signer = Signer(self._engine, settings.data, self._clock)
+        vault = Vault(settings.data)
         control = ControlDeps(
             engine=self._engine,
             clock=self._clock,
@@ -257,6 +260,7 @@ class Gateway:
             catalogue=lambda: plane.snapshot,
             arbiter=arbiter,
             signer=signer,
+            keeper=Keeper(vault, webhook_entropy, settings.webhooks.allow_private),
         )
         pages = create_pages(
             PageDeps(
@@ -270,7 +274,7 @@ class Gateway:
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,
                 signer=signer,
-                vault=Vault(settings.data),
+                vault=vault,
                 stopping=lambda: server.should_exit,
             ),
             admin_face(lambda: plane.snapshot),

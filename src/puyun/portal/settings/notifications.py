@@ -30,6 +30,9 @@ PATH = "/portal/settings/notifications"
 _SAID = frozenset({"threshold", "letters"})
 _TEXT_MAX = 40
 
+SHOWN = 10
+"""Events at once: below them stand the choices."""
+
 
 class Typed(msgspec.Struct, frozen=True):
     """A threshold that was refused, as it was typed."""
@@ -119,7 +122,9 @@ def _events(connection: Connection, request: Request, org: int, kinds: tuple[Kin
         before = parse_id("evt", request.query_params.get("before", ""))
     except ValueError:
         before = None
-    return page_of_events(connection, org, kinds, before=None if before is None else min(before, (1 << 63) - 1))
+    return page_of_events(
+        connection, org, kinds, before=None if before is None else min(before, (1 << 63) - 1), most=SHOWN
+    )
 
 
 def _said(request: Request) -> str:
