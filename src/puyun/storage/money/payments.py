@@ -47,11 +47,11 @@ def take_payment(connection: Connection, org: int, payment: Payment, act: Act, n
         perform(connection, wallet, topup.payment_fee(org, payment, act), now)
     assert answer is not None
     if answer.transaction > last:
-        _credited(connection, org, payment, answer, act.ref, now)
+        _credited(connection, org, payment, answer, ref=act.ref, now=now)
     return answer
 
 
-def _credited(connection: Connection, org: int, payment: Payment, answer: Posted, ref: str, now: Instant) -> None:
+def _credited(connection: Connection, org: int, payment: Payment, answer: Posted, *, ref: str, now: Instant) -> None:
     currency = connection.execute(select(schema.wallet.c.currency).where(schema.wallet.c.org == org)).scalar_one()
     amounts = {"amount": Nano(payment.amount), "balance": Nano(answer.balance)}
     payload = TopUpCredited(**amounts, currency=currency, reference=ref)
