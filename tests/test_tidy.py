@@ -70,6 +70,7 @@ BOUNDARIES = {
         "src/puyun/gateway/serving.py",
         "serve",
     ): "one call's bug must answer 500, free the hold, and spare the other calls",
+    ("src/puyun/jobs/notify/delivering.py", "_outcome"): "one endpoint's surprise must not stop deliveries to others",
     ("src/puyun/storage/ledger/writer.py", "_commit"): "without its thread no call can be paid; the broken one is free",
     (
         "src/puyun/storage/ledger/writer.py",

@@ -48,17 +48,17 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BalanceLow(Payload, frozen=True, kw_only=True):
-    """What new calls can be promised fell below the organization's threshold."""
+    """What is left, be it promised to open calls or not, fell below the organization's threshold."""
 
-    available: Nano
+    left: Nano
     threshold: Nano
     currency: str
 
 
 class BalanceEmpty(Payload, frozen=True, kw_only=True):
-    """Next to nothing is left for new calls."""
+    """Next to nothing is left."""
 
-    available: Nano
+    left: Nano
     currency: str
 
 

@@ -20,10 +20,13 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     falls: int = 0
 
 
-def look(watch: Watch, available: int) -> tuple[Watch, list[Kind]]:
-    """The watch after a look at what is available (nano-units), and what is to be told."""
-    low = watch.threshold is not None and _below(watch.low, available, watch.threshold)
-    empty = _below(watch.empty, available, EMPTY_BELOW)
+def look(watch: Watch, left: int) -> tuple[Watch, list[Kind]]:
+    """The watch after a look at what is left (nano-units), and what is to be told.
+
+    What open calls hold counts as left: holds come and go by the second, and would ring the bell each time.
+    """
+    low = watch.threshold is not None and _below(watch.low, left, watch.threshold)
+    empty = _below(watch.empty, left, EMPTY_BELOW)
     kinds = [Kind.BALANCE_LOW] if low and not watch.low else []
     kinds += [Kind.BALANCE_EMPTY] if empty and not watch.empty else []
     after = Watch(
@@ -35,12 +38,12 @@ def look(watch: Watch, available: int) -> tuple[Watch, list[Kind]]:
     return after, kinds
 
 
-def set_threshold(watch: Watch, threshold: int | None, available: int) -> Watch:
+def set_threshold(watch: Watch, threshold: int | None, left: int) -> Watch:
     """A balance that is below already has not fallen through it: whoever sets it sees that."""
-    low = threshold is None or available < threshold
+    low = threshold is None or left < threshold
     return Watch(threshold=threshold, low=low, empty=watch.empty, falls=watch.falls)
 
 
-def _below(before: bool, available: int, threshold: int) -> bool:
+def _below(before: bool, left: int, threshold: int) -> bool:
     """On the threshold itself everything stays as it was."""
-    return available < threshold or (before and available == threshold)
+    return left < threshold or (before and left == threshold)

@@ -30,8 +30,8 @@ def test_every_kind_has_a_payload_and_somebody_who_may_see_it() -> None:
 
 
 def test_amounts_and_moments_are_written_for_people() -> None:
-    low = BalanceLow(available=Nano(4_200_000_000), threshold=Nano(5_000_000_000), currency="USD")
-    assert told(low) == {"available": "4.20", "threshold": "5.00", "currency": "USD"}
+    low = BalanceLow(left=Nano(4_200_000_000), threshold=Nano(5_000_000_000), currency="USD")
+    assert told(low) == {"left": "4.20", "threshold": "5.00", "currency": "USD"}
     off = WebhookDisabled(webhook="wh_1", url="https://x.example/", failing_since=Moment(0))
     assert told(off)["failing_since"] == "1970-01-01T00:00:00Z"
     assert read_payload(Kind.BALANCE_LOW, msgspec.json.encode(low).decode()) == low

@@ -85,7 +85,7 @@ class Delivering:
 
     async def _try(self, taken: Taken) -> None:
         try:
-            outcome = await self._sender.send(taken)
+            outcome = await self._outcome(taken)
             crash.reached("webhook-sent")
             await asyncio.to_thread(self._record, taken, outcome)
         except DBAPIError as error:
@@ -94,6 +94,13 @@ class Delivering:
             self._busy[taken.org] -= 1
             if not self._busy[taken.org]:
                 del self._busy[taken.org]
+
+    async def _outcome(self, taken: Taken) -> Outcome:
+        try:
+            return await self._sender.send(taken)
+        except Exception:
+            log.exception("delivery_broken", extra={"delivery": taken.message})
+            return Outcome(took_ms=0, error="Something went wrong on our side.")
 
     def _take(self, room: int, busy: dict[int, int]) -> list[Taken]:
         now = self._clock.now()

@@ -6,6 +6,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx2
 
@@ -22,13 +24,25 @@ BYTES_MAX = 4 * ANSWER_MAX
 
 _ERROR_MAX = 200
 
+_STREAM = socket.SOCK_STREAM
+
+_RESOLVERS = 32
+"""Threads that look names up: a name server that says nothing must not keep those of others busy."""
+
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
-async def addresses_of(host: str, port: int) -> list[str]:
-    """What a name leads to. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(place[0]) for *_, place in found))
+class Resolver:
+    """Looks names up in threads of its own."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_RESOLVERS, "webhook-names")
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """What a name leads to. Raises OSError, or UnicodeError for what is no name."""
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, partial(socket.getaddrinfo, host, port, type=_STREAM))
+        return list(dict.fromkeys(str(place[0]) for *_, place in found))
 
 
 class Sender:
@@ -39,13 +53,13 @@ class Sender:
         clock: Clock,
         *,
         private: bool,
-        resolve: Resolve = addresses_of,
+        resolve: Resolve | None = None,
         patience: float = PATIENCE_SECONDS,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._clock = clock
         self._private = private
-        self._resolve = resolve
+        self._resolve = resolve or Resolver()
         self._patience = patience
         self._tls = tls or ssl.create_default_context()
 

@@ -16,7 +16,7 @@ from puyun.storage.notify.events import happened
 from puyun.storage.notify.tables import balance_watch
 
 _WATCH, _WALLET = balance_watch, schema.wallet
-_AVAILABLE = _WALLET.c.paid + _WALLET.c.bonus + _WALLET.c.credit_limit - _WALLET.c.open_invoices - _WALLET.c.held
+_LEFT = _WALLET.c.paid + _WALLET.c.bonus + _WALLET.c.credit_limit - _WALLET.c.open_invoices
 
 
 def load_watch(connection: Connection, org: int) -> Watch:
@@ -29,8 +29,8 @@ def choose_threshold(connection: Connection, org: int, threshold: int | None) ->
     if threshold is not None and not 0 < threshold <= WALLET_MAX:
         text = f"A threshold is above zero and at most {format_amount(WALLET_MAX)}; leave it empty for none."
         raise PuyunError("invalid_amount", 400, text, param="threshold")
-    available = connection.execute(select(_AVAILABLE).where(_WALLET.c.org == org)).scalar_one()
-    watch = set_threshold(load_watch(connection, org), threshold, available)
+    left = connection.execute(select(_LEFT).where(_WALLET.c.org == org)).scalar_one()
+    watch = set_threshold(load_watch(connection, org), threshold, left)
     _keep(connection, org, watch)
     return watch
 
@@ -48,7 +48,7 @@ def look_at_balances(connection: Connection, now: Instant, most: int) -> int:
     changed = list(connection.execute(_changed().limit(most)))
     for row in changed:
         before = Watch() if row.low is None else _watch(row)
-        watch, kinds = look(before, row.available)
+        watch, kinds = look(before, row.left)
         _keep(connection, row.org, watch)
         for number, kind in enumerate(kinds, before.falls + 1):
             _tell(connection, row, kind, number, now)
@@ -60,31 +60,31 @@ def _changed() -> Select[*tuple[Any, ...]]:
     low, empty = func.coalesce(_WATCH.c.low, 1), func.coalesce(_WATCH.c.empty, 1)
     line = _WATCH.c.threshold
     crossed = or_(
-        (low == 0) & (line > _AVAILABLE),
-        (low == 1) & (line < _AVAILABLE),
-        (empty == 0) & (_AVAILABLE < EMPTY_BELOW),
-        (empty == 1) & (_AVAILABLE > EMPTY_BELOW),
+        (low == 0) & (line > _LEFT),
+        (low == 1) & (line < _LEFT),
+        (empty == 0) & (_LEFT < EMPTY_BELOW),
+        (empty == 1) & (_LEFT > EMPTY_BELOW),
     )
     query = select(
         _WALLET.c.org,
         _WALLET.c.currency,
-        _AVAILABLE.label("available"),
+        _LEFT.label("left"),
         line,
         _WATCH.c.low,
         _WATCH.c.empty,
         _WATCH.c.falls,
     )
-    falling = case((_AVAILABLE < EMPTY_BELOW, 0), else_=1)
+    falling = case((_LEFT < EMPTY_BELOW, 0), else_=1)
     return query.select_from(_WALLET.outerjoin(_WATCH, _WATCH.c.org == _WALLET.c.org)).where(crossed).order_by(falling)
 
 
 def _tell(connection: Connection, row: Row[*tuple[object, ...]], kind: Kind, number: int, now: Instant) -> None:
     found = row._mapping  # noqa: SLF001 - SQLAlchemy's documented name for a row as a mapping
-    available, currency = Nano(found["available"]), found["currency"]
+    left, currency = Nano(found["left"]), found["currency"]
     payload = (
-        BalanceEmpty(available=available, currency=currency)
+        BalanceEmpty(left=left, currency=currency)
         if kind is Kind.BALANCE_EMPTY
-        else BalanceLow(available=available, threshold=Nano(found["threshold"]), currency=currency)
+        else BalanceLow(left=left, threshold=Nano(found["threshold"]), currency=currency)
     )
     happened(connection, found["org"], payload, subject=str(number), now=now)
 

@@ -56,7 +56,7 @@ def test_a_balance_that_falls_is_told_of_once_and_armed_by_a_payment(hooks: Hook
     assert kinds(engine, org) == [Kind.BALANCE_LOW, Kind.BALANCE_EMPTY, Kind.BALANCE_LOW]
     with reading(engine) as connection:
         [event] = page_of_events(connection, org, (Kind.BALANCE_LOW,), most=1).rows
-    assert event.payload == BalanceLow(available=4 * NANO, threshold=5 * NANO, currency="USD")
+    assert event.payload == BalanceLow(left=4 * NANO, threshold=5 * NANO, currency="USD")
 
 
 def test_several_processes_tell_once(hooks: Hooks, engine: Engine) -> None:
@@ -80,3 +80,15 @@ def test_what_is_no_threshold(hooks: Hooks, engine: Engine, amount: int) -> None
     assert (caught.value.code, caught.value.param) == ("invalid_amount", "threshold")
     with reading(engine) as connection:
         assert load_watch(connection, org).threshold is None
+
+
+def test_what_open_calls_hold_rings_no_bell(hooks: Hooks, engine: Engine) -> None:
+    org = hooks.organization("Engines").id
+    paid(hooks, org, 20 * NANO, "one")
+    job = Balances(engine, hooks.clock)
+    job.once()
+    for held in (20 * NANO, 0, 20 * NANO):
+        with writing(engine) as connection:
+            connection.execute(text("UPDATE wallet SET held = :held WHERE org = :org"), {"held": held, "org": org})
+        job.once()
+    assert kinds(engine, org) == []

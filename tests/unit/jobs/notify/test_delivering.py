@@ -14,7 +14,8 @@ from stage.receiver import BAD, OK, Receiver
 from stage.waiting import until
 
 from puyun.identity.model import Role
-from puyun.jobs.notify.delivering import PER_ORG
+from puyun.jobs.notify.delivering import PER_ORG, Delivering
+from puyun.jobs.notify.sending import Sender
 from puyun.kit.clock import DAY, HOUR, MINUTE, SECOND, ManualClock
 from puyun.kit.errors import PuyunError
 from puyun.notices.kinds import Kind
@@ -25,7 +26,9 @@ from puyun.storage.webhooks.deliveries import (
     KEPT,
     LEASE,
     PINGS_MAX,
+    Outcome,
     State,
+    Taken,
     find_delivery,
     prune,
     queue_ping,
@@ -330,3 +333,22 @@ def test_times_fit_together() -> None:
     """A lease outlives the longest try, and the longest pause a lease."""
     assert 10 * SECOND * 2 < LEASE <= MINUTE
     assert max(PAUSES) < 24 * HOUR
+
+
+def test_a_surprise_at_one_endpoint_does_not_stop_the_others(hooks: Hooks, receiver: Receiver) -> None:
+    one, two = hooks.organization("One"), hooks.organization("Two")
+    for org in (one, two):
+        hooks.webhook(org, receiver.url)
+        hooks.happen(org)
+    hooks.telling().once()
+
+    class Surprising(Sender):
+        async def send(self, taken: Taken) -> Outcome:
+            if taken.org == one.id:
+                raise RuntimeError
+            return await super().send(taken)
+
+    sender = Surprising(hooks.clock, private=True)
+    asyncio.run(Delivering(hooks.engine, hooks.clock, hooks.vault, sender).once())
+    assert [row.status for row in hooks.deliveries(one)] == [State.WAITING]
+    assert [row.status for row in hooks.deliveries(two)] == [State.DELIVERED]

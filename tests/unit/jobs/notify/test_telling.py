@@ -14,7 +14,7 @@ from puyun.storage.identity import set_membership
 from puyun.storage.notify.choices import LETTERS_A_DAY, choose, remember_language
 from puyun.storage.notify.events import happened, page_of_events, untold
 
-LOW = BalanceLow(available=Nano(4_200_000_000), threshold=Nano(5_000_000_000), currency="USD")
+LOW = BalanceLow(left=Nano(4_200_000_000), threshold=Nano(5_000_000_000), currency="USD")
 
 
 def low(hooks: Hooks, org: int, number: int = 1) -> None:
