@@ -3,6 +3,7 @@
 A secret is in the answer to the post itself, as with keys: a redirect to it would have to keep it somewhere.
 """
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -13,12 +14,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from puyun.identity.access import Permission
+from puyun.kit.clock import DAY, Instant
 from puyun.kit.errors import PuyunError
 from puyun.kit.ids import format_id
 from puyun.notices.kinds import Kind, parse_kinds
 from puyun.portal.member import Member, member_of
 from puyun.portal.webhooks.log import Log, log_of
 from puyun.storage.engine import reading, writing
+from puyun.storage.sessions import count_attempt
 from puyun.storage.webhooks.deliveries import find_delivery, queue_ping, replay
 from puyun.storage.webhooks.webhooks import (
     MOST,
@@ -35,7 +38,7 @@ from puyun.storage.webhooks.webhooks import (
     resume_webhook,
     rotate_secret,
 )
-from puyun.web import csrf
+from puyun.web import csrf, throttle
 from puyun.web.forms import read_choices, read_form
 from puyun.web.session import session_secret
 from puyun.web.site import Site
@@ -43,18 +46,22 @@ from puyun.web.site import Site
 PATH = "/portal/settings/webhooks"
 ONE = PATH + "/{webhook}"
 
-_SAID = frozenset({"changed", "paused", "resumed", "tested", "replayed", "deleted"})
+_SAID = frozenset({"repeated", "changed", "paused", "resumed", "tested", "replayed", "deleted"})
 _SHOWN = frozenset({"invalid_url", "url_not_public", "none_chosen", "too_many_webhooks", "too_many_waiting"})
 """Refusals that the page itself shows; others are a page of their own."""
+
+_ONCE_BYTES = 16
+_ONCE_MAX = 40
 
 Act = Callable[[Connection, Member, Webhook], str]
 
 
 class Filled(msgspec.Struct, frozen=True, kw_only=True):
-    """The form of a webhook as it was typed, and why it was refused."""
+    """The form of a webhook as it was typed, and why it was refused. `once` names it, so that it makes one at most."""
 
     url: str = ""
     kinds: tuple[str, ...] = ()
+    once: str = ""
     fault: str = ""
     status: int = 200
 
@@ -81,15 +88,19 @@ class WebhookPages:
 
     # --- the list --------------------------------------------------------------------------------------------------
     def list(self, request: Request) -> Response:
-        return self._list(request, self._member(request), Filled(kinds=tuple(Kind)))
+        filled = Filled(kinds=tuple(Kind), once=secrets.token_urlsafe(_ONCE_BYTES))
+        return self._list(request, self._member(request), filled)
 
     async def create(self, request: Request) -> Response:
         return await run_in_threadpool(self._create, request, await read_choices(request))
 
     def _create(self, request: Request, form: Mapping[str, Sequence[str]]) -> Response:
         member, filled = self._sent(request, form)
+        now = self._site.clock.now()
         try:
             with writing(self._site.engine) as connection:
+                if _repeated(connection, member, filled.once, now):
+                    return RedirectResponse(f"{PATH}{_query(member, said='repeated')}", 303)
                 made = create_webhook(
                     connection,
                     member.organization.id,
@@ -97,7 +108,7 @@ class WebhookPages:
                     _kinds(filled),
                     keeper=self._keeper,
                     by=member.user.email,
-                    now=self._site.clock.now(),
+                    now=now,
                 )
         except PuyunError as error:
             return self._list(request, member, _refused(filled, error))
@@ -194,7 +205,7 @@ class WebhookPages:
     def _sent(self, request: Request, form: Mapping[str, Sequence[str]]) -> tuple[Member, Filled]:
         member = self._posted(request, {name: values[-1] for name, values in form.items()})
         url = form["url"][-1][:2_000].strip() if form.get("url") else ""
-        return member, Filled(url=url, kinds=tuple(form.get("kind", ())))
+        return member, Filled(url=url, kinds=tuple(form.get("kind", ())), once=form.get("once", [""])[-1])
 
     def _find(self, connection: Connection, member: Member, request: Request) -> Webhook:
         return find_webhook(connection, member.organization.id, request.path_params["webhook"])
@@ -250,6 +261,14 @@ class WebhookPages:
             "address": address,
             "private": self._keeper.private,
         }
+
+
+def _repeated(connection: Connection, member: Member, once: str, now: Instant) -> bool:
+    """Whether the form has made its webhook already. A refusal undoes the count. Raises PuyunError `bad_form` (400)."""
+    if not 0 < len(once) <= _ONCE_MAX:
+        raise PuyunError("bad_form", 400, "This is not a form as our page sends it.")
+    sent, forgotten = f"form {member.user.id} {once}", throttle.FORGOTTEN_AFTER
+    return count_attempt(connection, sent, now, forgotten_after=forgotten, lock=lambda _: Instant(now + DAY)) > now
 
 
 def _kinds(filled: Filled) -> tuple[Kind, ...]:

@@ -37,6 +37,13 @@ def chosen(connection: Connection, org: int, user: int) -> dict[Kind, bool]:
     return {Kind(row.kind): bool(row.wanted) for row in connection.execute(query) if row.kind in known}
 
 
+def all_chosen(connection: Connection, user: int) -> list[tuple[int, str, bool]]:
+    """(organization, kind, wanted), whatever a member said anywhere."""
+    query = select(_CHOICE.c.org, _CHOICE.c.kind, _CHOICE.c.wanted).where(_CHOICE.c.user == user)
+    rows = connection.execute(query.order_by(_CHOICE.c.org, _CHOICE.c.kind))
+    return [(row.org, row.kind, bool(row.wanted)) for row in rows]
+
+
 def choose(connection: Connection, org: int, user: int, wanted: Mapping[Kind, bool]) -> None:
     for kind, yes in wanted.items():
         row = upsert(connection, _CHOICE).values(org=org, user=user, kind=kind, wanted=int(yes))

@@ -7,6 +7,7 @@ from puyun.kit.clock import format_instant
 from puyun.kit.ids import format_id
 from puyun.storage import schema
 from puyun.storage.identity import list_memberships, read_keys
+from puyun.storage.notify.choices import all_chosen, language_of
 
 KEYS_MAX = 10_000
 """Keys in a copy, the newest."""
@@ -41,6 +42,13 @@ def copy_of(connection: Connection, user: User) -> dict[str, object]:
             }
             for key in keys
         ],
+        "letters": {
+            "language": language_of(connection, user.id),
+            "chosen": [
+                {"organization": format_id("org", org), "kind": kind, "wanted": wanted}
+                for org, kind, wanted in all_chosen(connection, user.id)
+            ],
+        },
         "sessions": [
             {
                 "device": row.agent,

@@ -44,8 +44,12 @@ def csrf(page):
     return re.search(r'name="csrf" value="(\w+)"', page)[1]
 
 
+def hidden(page):
+    return {name: unescape(value) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)}
+
+
 def send(client, path, page=LIST, **fields):
-    return client.post(path, data={"csrf": csrf(client.get(page).text)} | fields)
+    return client.post(path, data=hidden(client.get(page).text) | fields)
 
 
 def make(client, url=URL, kinds=("balance.low", "key.created")):
@@ -87,6 +91,17 @@ def test_a_secret_is_shown_once(client, pages, engines):
         assert "whsec_" not in page
 
 
+def test_a_form_that_is_sent_again_makes_no_second_one(client, pages, engines):
+    fields = hidden(client.get(LIST).text) | {"kind": ["key.created"]}
+    assert client.post(LIST, data=fields | {"url": "nothing"}).status_code == 422
+    secret(client.post(LIST, data=fields | {"url": URL}))
+    again = client.post(LIST, data=fields | {"url": URL})
+    assert (again.status_code, again.headers["location"]) == (303, f"{LIST}?said=repeated")
+    assert "was sent before" in client.get(f"{LIST}?said=repeated").text
+    assert len(hooks(pages, engines)) == 1
+    assert client.post(LIST, data=fields | {"url": URL, "once": ""}).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("url", "kinds", "words"),
     [
@@ -124,8 +139,7 @@ def test_there_is_a_bound(client):
     for _ in range(MOST):
         secret(make(client))
     assert "Delete one first" in client.get(LIST).text
-    page = f"{LIST}/wh_1"
-    answer = send(client, LIST, page, url=URL, kind=["key.created"])
+    answer = send(client, LIST, f"{LIST}/wh_1", url=URL, kind=["key.created"], once="late")
     assert (answer.status_code, "Delete one first" in answer.text) == (409, True)
 
 
