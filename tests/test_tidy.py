@@ -36,6 +36,7 @@ DOMAINS = (
     "catalog",
     "limits",
     "metering",
+    "notices",
     "planning",
     "pricing",
     "scheduler",
@@ -70,6 +71,7 @@ BOUNDARIES = {
         "src/puyun/gateway/serving.py",
         "serve",
     ): "one call's bug must answer 500, free the hold, and spare the other calls",
+    ("src/puyun/jobs/notify/delivering.py", "_outcome"): "one endpoint's surprise must not stop deliveries to others",
     ("src/puyun/storage/ledger/writer.py", "_commit"): "without its thread no call can be paid; the broken one is free",
     (
         "src/puyun/storage/ledger/writer.py",
@@ -80,6 +82,7 @@ BOUNDARIES = {
 
 TASKS = {
     "src/puyun/gateway/front.py": "one task a call; the connection keeps it until it is done",
+    "src/puyun/jobs/notify/delivering.py": "one task a delivery, in a group that ends with the job",
     "src/puyun/localmodel/supervisor.py": "the child's supervision, cancelled by stop",
     "src/puyun/mockupstream/server.py": "one task a call, kept until it is done",
     "src/puyun/wiring/listener.py": "one task a newcomer, kept until it is inside",

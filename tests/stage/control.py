@@ -11,7 +11,8 @@ from puyun.kit.clock import DAY, Instant
 from puyun.portal.board import PriceBoard
 from puyun.storage.control.tokens import IssuedToken, issue_token
 from puyun.storage.engine import writing
-from puyun.system.entropy import token_entropy
+from puyun.storage.webhooks.webhooks import Keeper
+from puyun.system.entropy import token_entropy, webhook_entropy
 from puyun.web.app import create_app
 from puyun.web.site import Site as Shared
 from stage.pages import Site
@@ -29,6 +30,7 @@ def serve_control(pages: Site) -> ASGIApp:
             arbiter=pages.arbiter,
             signer=pages.signer,
             seller=pages.seller,
+            keeper=Keeper(pages.vault, webhook_entropy, private=False),
         )
     )
     site = Shared(pages.engine, pages.clock, Brand(), ("puyun.portal", face.package))

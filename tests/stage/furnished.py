@@ -24,6 +24,7 @@ from puyun.ledger.command import Act
 from puyun.ledger.hold import Status
 from puyun.limits.rule import Metric, Rule, Scope
 from puyun.metering.usage import NO_USAGE, Usage
+from puyun.notices.kinds import Kind
 from puyun.pricing.papers.invoice import Series
 from puyun.pricing.papers.parties import Buyer, Seller
 from puyun.storage import schema
@@ -34,13 +35,17 @@ from puyun.storage.ledger.inbox import post_of
 from puyun.storage.limits.rules import Change
 from puyun.storage.limits.wishes import Wanted, add_wish, decline_wish, grant_wish
 from puyun.storage.money.refunds import refund_call
+from puyun.storage.notify.events import page_of_events
+from puyun.storage.notify.watching import choose_threshold
 from puyun.storage.papers.autotopup import save_rule
 from puyun.storage.papers.details import save_details
 from puyun.storage.papers.issuing import Wish, issue
 from puyun.storage.service import tables
 from puyun.storage.service.adding import add_all_up
 from puyun.storage.wallets import MoneyKind, top_up
-from puyun.system.entropy import key_entropy
+from puyun.storage.webhooks.deliveries import Outcome, queue_event, record as record_try, take_due
+from puyun.storage.webhooks.webhooks import Keeper, create_webhook
+from puyun.system.entropy import key_entropy, webhook_entropy
 from stage.pages import CHAT, DEMO, Site
 
 OWNER, NEWCOMER = "ada@example.com", "new@example.com"
@@ -140,6 +145,23 @@ def _people(place: Furnished) -> None:
     site.arbiter.rule(*(Rule(metric=metric, id=number, amount=900, **ours) for number, metric in enumerate(Metric, 1)))
     site.arbiter.call(7, 1, tokens=60)
     _tallies(site, now)
+    _hooks(place, now)
+
+
+def _hooks(place: Furnished, now: Instant) -> None:
+    """A webhook whose deliveries were taken, refused, and wait."""
+    site, keeper = place.site, Keeper(place.site.vault, webhook_entropy, private=False)
+    with writing(site.engine) as connection:
+        choose_threshold(connection, 7, 20 * NANO)
+        url = "https://hooks.example.com/puyun/events"
+        made = create_webhook(connection, 7, url, tuple(Kind), keeper=keeper, by=OWNER, now=now)
+        for event in page_of_events(connection, 7, tuple(Kind), most=5).rows:
+            queue_event(connection, event, now)
+        taken = take_due(connection, site.vault, now, most=3, per_org=3, busy={})
+        answers = (Outcome(took_ms=84, code=204), Outcome(took_ms=1210, code=500, answer="out of cheese"))
+        for each, answer in zip(taken, (*answers, Outcome(took_ms=10_000, error="No answer in time.")), strict=False):
+            record_try(connection, each, answer, dice=0, now=now)
+    place.names["webhook"] = format_id("wh", made.webhook.id)
 
 
 def _papers(place: Furnished) -> None:

@@ -71,7 +71,10 @@ PAGES = (
     Listed("/portal/settings/security/identities/{name}", "/portal/settings/security/identities/acme", signed_in=True),
     Listed("/portal/settings/members", signed_in=True),
     Listed("/portal/settings/members/{user:int}/budget", "/portal/settings/members/{member}/budget", signed_in=True),
+    Listed("/portal/settings/notifications", signed_in=True),
     Listed("/portal/settings/tokens", signed_in=True),
+    Listed("/portal/settings/webhooks", signed_in=True),
+    Listed("/portal/settings/webhooks/{webhook}", signed_in=True),
     Listed("/portal/settings/data", signed_in=True),
 )
 
@@ -95,6 +98,7 @@ OTHERS = {
     "/portal/settings/security/code/off": "once codes are asked for alone",
     "/portal/settings/security/code/recovery": "once codes are asked for alone",
     "/portal/settings/tokens/{token}/revoke": "a question about a token, like the one about a key",
+    "/portal/settings/webhooks/{webhook}/delete": "a question about a webhook, like the one about a key",
     "/portal/settings/members/{user:int}/remove": "a question about a member, like the one about a key",
     "/portal/usage.csv": "a file",
     "/portal/usage.xlsx": "a file",

@@ -206,6 +206,10 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
 
 
+class Webhooks(msgspec.Struct, frozen=True, kw_only=True):
+    allow_private: Annotated[bool, Meta(description="let webhooks go to private addresses, and by plain http")] = False
+
+
 class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
     path: Annotated[
         str, Meta(description="GGUF file of the embedded demonstration model; empty for the packaged one")
@@ -226,6 +230,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signup: Signup = Signup()
     mail: Mail = Mail()
     seller: Seller = Seller()
+    webhooks: Webhooks = Webhooks()
     local_model: LocalModel = LocalModel()
     oidc: tuple[Issuer, ...] = ()
 
@@ -249,6 +254,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "signup": Signup,
     "mail": Mail,
     "seller": Seller,
+    "webhooks": Webhooks,
     "local_model": LocalModel,
 }
 

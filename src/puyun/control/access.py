@@ -21,13 +21,15 @@ from puyun.pricing.papers.parties import Seller
 from puyun.storage.control.tokens import Bearer, find_bearer, touch_token
 from puyun.storage.engine import reading, writing
 from puyun.storage.reports.signatures import Signer
+from puyun.storage.webhooks.webhooks import Keeper
 
 _bearer = HTTPBearer(auto_error=False, description=f"An access token, `{PREFIX}…`, made in the portal under Settings.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ControlDeps:
-    """What the endpoints need; `offers` are those of the public price list, `catalogue` what the data plane sells now."""
+    """What the endpoints need; `offers` are those of the public price list, `catalogue` what the data plane sells now;
+    `keeper` is for the secrets of webhooks."""
 
     engine: Engine
     clock: Clock
@@ -38,6 +40,7 @@ class ControlDeps:
     signer: Signer
     brand: Brand = field(default_factory=Brand)
     seller: Seller = field(default_factory=Seller)
+    keeper: Keeper
 
 
 @dataclass(frozen=True)
@@ -118,3 +121,6 @@ BillingReader = Annotated[Caller, Depends(Needs(Scope.BILLING_READ))]
 BillingWriter = Annotated[Caller, Depends(Needs(Scope.BILLING_WRITE))]
 BudgetsWriter = Annotated[Caller, Depends(Needs(Scope.BUDGETS_WRITE))]
 LimitsReader = Annotated[Caller, Depends(Needs(Scope.LIMITS_READ))]
+WebhooksReader = Annotated[Caller, Depends(Needs(Scope.WEBHOOKS_READ))]
+WebhooksWriter = Annotated[Caller, Depends(Needs(Scope.WEBHOOKS_WRITE))]
+EventsReader = Annotated[Caller, Depends(Needs(Scope.EVENTS_READ))]

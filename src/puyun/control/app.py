@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import puyun
-from puyun.control import keys, reads
+from puyun.control import keys, reads, webhooks
 from puyun.control.access import ControlDeps, Needs
 from puyun.control.billing import budgets, papers
 from puyun.control.docs import DocsPage
@@ -63,7 +63,7 @@ def create_control(deps: ControlDeps) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     api.state.control = deps
-    for router in (papers.router, reads.router, keys.router, budgets.router):
+    for router in (papers.router, reads.router, keys.router, budgets.router, webhooks.router):
         for route in router.routes:
             if isinstance(route, APIRoute):
                 route.openapi_extra = {"x-scope": _scope(route)}

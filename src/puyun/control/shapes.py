@@ -11,6 +11,10 @@ from puyun.identity.rules import NAME_MAX
 from puyun.identity.tokens import Scope
 from puyun.ledger.chart import Entry
 from puyun.ledger.hold import Status
+from puyun.notices.address import URL_MAX
+from puyun.notices.kinds import Kind
+from puyun.storage.webhooks.deliveries import State as DeliveryState
+from puyun.storage.webhooks.webhooks import Status as WebhookStatus
 
 IPS_MAX = 50
 MODELS_MAX = 500
@@ -191,3 +195,71 @@ class LimitsTable(BaseModel):
     tiers: list[Tier]
     data: list[dict[str, object]]
     next_cursor: str | None
+
+
+class WebhookShape(BaseModel):
+    """A webhook without its secret. `failing_since`: nothing was taken since; `overlap_until`: two secrets sign."""
+
+    id: str
+    url: str
+    kinds: list[Kind]
+    status: WebhookStatus
+    failing_since: str | None
+    overlap_until: str | None
+    created: str
+
+
+class WebhookMade(WebhookShape):
+    """With its new secret, which is shown this once, and again for the same Idempotency-Key."""
+
+    secret: str
+
+
+class WebhookGone(BaseModel):
+    """A webhook that is no more."""
+
+    id: str
+    deleted: bool
+
+
+class WebhookAsked(_Asked):
+    """A new webhook."""
+
+    url: str = Field(max_length=URL_MAX, description="Where it is; public, https.")
+    kinds: list[Kind] = Field(default=[], max_length=len(Kind), description="Only these; none: every kind of today.")
+
+
+class WebhookChange(_Asked):
+    """What is to be otherwise."""
+
+    url: str | None = Field(default=None, max_length=URL_MAX)
+    kinds: list[Kind] | None = Field(default=None, min_length=1, max_length=len(Kind))
+    paused: bool | None = None
+
+
+class DeliveryShape(BaseModel):
+    """An event on its way to a webhook; `took_ms`, `code`, `answer` and `error` are of the last try."""
+
+    id: str
+    webhook: str
+    event: str | None = Field(description="Null for a test.")
+    type: str
+    status: DeliveryState
+    tries: int
+    next_try: str | None
+    created: str
+    tried: str | None
+    took_ms: int | None
+    code: int | None
+    answer: str
+    error: str
+
+
+class EventShape(BaseModel):
+    """Something that happened; `data` is what its type says, as in a delivery."""
+
+    id: str
+    type: Kind
+    version: int
+    timestamp: str
+    data: dict[str, object]

@@ -36,6 +36,9 @@ class Scope(StrEnum):
     BILLING_WRITE = "billing:write"
     BUDGETS_WRITE = "budgets:write"
     LIMITS_READ = "limits:read"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
+    EVENTS_READ = "events:read"
 
 
 NEEDED = {
@@ -46,6 +49,9 @@ NEEDED = {
     Scope.BILLING_WRITE: Permission.TOP_UP,
     Scope.BUDGETS_WRITE: Permission.MANAGE_MEMBERS,
     Scope.LIMITS_READ: Permission.SEE_USAGE,
+    Scope.WEBHOOKS_READ: Permission.MANAGE_KEYS,
+    Scope.WEBHOOKS_WRITE: Permission.MANAGE_KEYS,
+    Scope.EVENTS_READ: Permission.SEE_USAGE,
 }
 """What the token's user must be permitted at the moment of a call, as for the page that shows or does the same."""
 

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 
 from puyun.arbiter.interface import Arbiter
 from puyun.arbiter.rows import Catalogue
-from puyun.config import Brand, Mail, Signup
+from puyun.config import Brand, Mail, Signup, Webhooks
 from puyun.integrations.oidc.issuer import IssuerClient
 from puyun.kit.clock import Clock
 from puyun.portal.board import PriceBoard, PriceSource
@@ -43,13 +43,17 @@ from puyun.portal.playground.page import Playground
 from puyun.portal.security.code import CodePage
 from puyun.portal.security.routes import security_routes
 from puyun.portal.settings.data import DataPage
+from puyun.portal.settings.notifications import NotificationsPage
 from puyun.portal.settings.profile import ProfilePage
 from puyun.portal.shop.changefeed import ChangeFeed
 from puyun.portal.shop.compare import ComparePage
 from puyun.portal.tokens.pages import TokensPage
+from puyun.portal.webhooks.pages import WebhookPages
 from puyun.portal.wishes.page import WishesPage
 from puyun.pricing.papers.parties import Seller
 from puyun.storage.reports.signatures import Signer
+from puyun.storage.webhooks.webhooks import Keeper
+from puyun.system.entropy import webhook_entropy
 from puyun.system.vault import Vault
 from puyun.web.app import Face, create_app
 from puyun.web.site import Site
@@ -78,6 +82,7 @@ class PageDeps:
     mail: Mail = field(default_factory=Mail)
     issuers: tuple[IssuerClient, ...] = ()
     seller: Seller = field(default_factory=Seller)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     stopping: Callable[[], bool] = _never
 
 
@@ -95,6 +100,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
     code = CodePage(site, deps.vault)
     letters = Letters(site, deps.mail)
     issuers = tuple(client.issuer for client in deps.issuers)
+    keeper = Keeper(deps.vault, webhook_entropy, deps.webhooks.allow_private)
     return [
         *Home(site, board, levels, signup=deps.signup.open).routes(),
         *ModelPage(site, board).routes(),
@@ -128,4 +134,6 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *JoinPage(site, hashing, deps.mail, deps.signup).routes(),
         *entry_routes(site, hashing, code, letters, clients=deps.issuers, terms=deps.signup, vault=deps.vault),
         *MemberBudgetPage(site).routes(),
+        *NotificationsPage(site, mail=bool(deps.mail.host)).routes(),
+        *WebhookPages(site, keeper).routes(),
     ]

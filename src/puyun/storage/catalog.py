@@ -15,7 +15,7 @@ from puyun.pricing.costbook import CostRow
 from puyun.pricing.pricebook import PriceRow
 from puyun.storage import schema
 from puyun.storage.engine import bump, upsert
-from puyun.storage.prices import add_cost, add_price, load_cost_rows, load_price_rows
+from puyun.storage.prices import add_cost, add_price, announce_prices, load_cost_rows, load_price_rows
 
 
 def load_catalog(connection: Connection, now: Instant) -> CatalogFile:
@@ -81,8 +81,8 @@ def apply_diff(connection: Connection, diff: Diff, *, who: str, reason: str = ""
     deployments = _numbers(connection, schema.deployment)
     for model in diff.models:
         _write_model(connection, model, deployments)
-    for price in diff.prices:
-        add_price(connection, price, who=who, reason=reason, now=now)
+    prices = [add_price(connection, price, who=who, reason=reason, now=now) for price in diff.prices]
+    announce_prices(connection, prices, now)
     for cost in diff.costs:
         add_cost(connection, cost, who=who, reason=reason, now=now)
     return bump(connection, "catalog")

@@ -11,12 +11,14 @@ from puyun.identity.model import ApiKey, KeySpec, Membership, Organization, Orga
 from puyun.identity.rules import check_key, clean_email, clean_name
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
-from puyun.kit.ids import parse_id
+from puyun.kit.ids import format_id, parse_id
 from puyun.ledger.budget import Period, Subject
+from puyun.notices.kinds import KeyCreated, KeyRevoked
 from puyun.storage import schema
 from puyun.storage.budgets import tables
 from puyun.storage.budgets.budgets import set_budget
 from puyun.storage.engine import bump
+from puyun.storage.notify.events import happened
 from puyun.storage.security.tables import mailed_link, pending_sign_in
 
 _ORG = schema.organization
@@ -183,10 +185,11 @@ def create_key(connection: Connection, organization: Organization, spec: KeySpec
     """Store a key's fingerprint and restrictions; the secret itself is kept nowhere. Raises what `check_key` raises."""
     models = set(connection.execute(select(schema.model.c.name)).scalars()) if spec.models else set[str]()
     check_key(spec, organization, models, now)
+    shown = prefix(secret)
     row = {
         "org": organization.id,
         "hash": fingerprint(secret),
-        "prefix": prefix(secret),
+        "prefix": shown,
         "name": spec.name,
         "member": spec.member,
         "tier": spec.tier,
@@ -200,6 +203,8 @@ def create_key(connection: Connection, organization: Organization, spec: KeySpec
     if spec.budget is not None:
         amount = spec.budget
         set_budget(connection, organization.id, Subject.KEY, number, period=Period.TOTAL, amount=amount, now=now)
+    made = KeyCreated(key=format_id("key", number), name=spec.name, prefix=shown)
+    happened(connection, organization.id, made, subject=made.key, now=now)
     return read_keys(connection, _KEY.c.id == number)[0]
 
 
@@ -221,7 +226,10 @@ def find_keys(connection: Connection, text: str) -> list[ApiKey]:
 def revoke_key(connection: Connection, key: int, now: Instant) -> ApiKey:
     """From now on the key is refused. Revoking again keeps the first time. Raises `key_not_found` (404)."""
     revoked_at = func.coalesce(_KEY.c.revoked_at, now)
-    return _changed(connection, key, revoked_at=revoked_at)
+    found = _changed(connection, key, revoked_at=revoked_at)
+    gone = KeyRevoked(key=format_id("key", key), name=found.name, prefix=found.prefix)
+    happened(connection, found.org, gone, subject=gone.key, now=now)
+    return found
 
 
 def expire_key(connection: Connection, key: int, at: Instant) -> ApiKey:

@@ -2,6 +2,8 @@
 revoked, by a row of its own.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, insert, select
 
 from puyun.catalog.model import METERS, Cost, Price, Tier
@@ -12,6 +14,7 @@ from puyun.pricing.costbook import CostRow
 from puyun.pricing.pricebook import PriceRow, Revocation
 from puyun.storage import schema
 from puyun.storage.engine import bump
+from puyun.storage.notify.events import announce_price, price_announced
 
 UNDO_MARGIN = 30 * SECOND
 """An announcement is revoked before this much of its notice is left, so that no running server begins to charge it."""
@@ -49,6 +52,7 @@ def load_price_rows(connection: Connection) -> list[PriceRow]:
 def set_price(connection: Connection, price: Price, *, who: str, reason: str = "", now: Instant) -> PriceRow:
     """Add one row. Raises PuyunError `model_not_found` (404), `invalid_meter` or `invalid_price` (400)."""
     row = add_price(connection, price, who=who, reason=reason, now=now)
+    announce_prices(connection, [row], now)
     bump(connection, "catalog")
     return row
 
@@ -108,6 +112,13 @@ def add_price(connection: Connection, price: Price, *, who: str, reason: str, no
         created_by=who,
         reason=reason,
     )
+
+
+def announce_prices(connection: Connection, rows: Sequence[PriceRow], now: Instant) -> None:
+    """Tell those who use the models; meters that change together are told of as one."""
+    numbers = {row.name: row.id for row in connection.execute(select(_MODEL.c.name, _MODEL.c.id))}
+    for model, tier, start in dict.fromkeys((row.model, row.tier, row.effective_from) for row in rows):
+        announce_price(connection, price_announced(model, tier, start), numbers[model], now)
 
 
 def load_cost_rows(connection: Connection) -> list[CostRow]:

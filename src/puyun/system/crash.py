@@ -37,6 +37,7 @@ POINTS = {
     "owner-buried": "the owner row of a dead process is gone; its holds are there",
     "holds-returned": "the holds of a dead process are returned; nobody has heard of it",
     "refresh-read": "a new catalogue or key was read and not put in place",
+    "webhook-sent": "a delivery was tried; its outcome is not written down",
     "migration-applied": "one migration of the schema is applied, the transaction of all of them still open",
     "act-written": "an act of the control plane is written, its transaction still open",
     "act-committed": "an act of the control plane is durable; whoever did it has not heard",

@@ -47,6 +47,11 @@ def link_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
+def webhook_entropy() -> bytes:
+    """What `notices.signing.mint` takes."""
+    return secrets.token_bytes(32)
+
+
 def second_step_secret() -> bytes:
     """What an app makes the codes of a sign-in's second step from."""
     return secrets.token_bytes(SECRET_BYTES)

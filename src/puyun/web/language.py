@@ -14,6 +14,8 @@ from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+LANGUAGE_COOKIE = "puyun-language"
+
 
 class Language(StrEnum):
     ENGLISH = "en"

@@ -11,7 +11,9 @@ from puyun.identity.model import User
 from puyun.kit.clock import Clock
 from puyun.kit.errors import PuyunError
 from puyun.storage.engine import reading, writing
+from puyun.storage.notify.choices import remember_language
 from puyun.storage.sessions import close_session, find_session, open_session, touch_session
+from puyun.web.language import LANGUAGE_COOKIE, negotiate
 
 COOKIE_SECONDS = 30 * 24 * 3600
 _BYTES = 32
@@ -55,6 +57,8 @@ class Sessions:
                 close_session(connection, _fingerprint(before))
             agent = request.headers.get("user-agent", "")
             open_session(connection, _fingerprint(secret), user, agent=agent, now=self._clock.now())
+            language = negotiate(request.headers.get("accept-language", ""), request.cookies.get(LANGUAGE_COOKIE, ""))
+            remember_language(connection, user, language)
         return secret
 
     def close(self, request: Request) -> None:

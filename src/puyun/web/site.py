@@ -15,11 +15,10 @@ from puyun.kit.clock import Clock
 from puyun.web import csrf
 from puyun.web.assets import Assets
 from puyun.web.forms import local_path
-from puyun.web.language import Language, negotiate
+from puyun.web.language import LANGUAGE_COOKIE, Language, negotiate
 from puyun.web.session import Sessions, form_secret, session_secret
 from puyun.web.templates import Templates
 
-LANGUAGE_COOKIE = "puyun-language"
 THEME_COOKIE = "puyun-theme"
 THEMES = ("auto", "light", "dark")
 _YEAR = 365 * 24 * 3600

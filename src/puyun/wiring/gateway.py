@@ -5,7 +5,7 @@ import functools
 import gc
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from ipaddress import ip_network
 from types import FrameType
@@ -38,6 +38,11 @@ from puyun.jobs.closing import Closing
 from puyun.jobs.engines import Engines
 from puyun.jobs.invoicing import Invoicing
 from puyun.jobs.mailing import Mailing
+from puyun.jobs.notify.balances import Balances
+from puyun.jobs.notify.delivering import Delivering
+from puyun.jobs.notify.letters import Letters
+from puyun.jobs.notify.sending import Sender
+from puyun.jobs.notify.telling import Telling
 from puyun.jobs.refresh import Refresh
 from puyun.jobs.seal import Sealing
 from puyun.jobs.stalls import Stalls
@@ -51,7 +56,9 @@ from puyun.storage.ledger.opening import open_store, take_owner
 from puyun.storage.ledger.writer import LedgerWriter
 from puyun.storage.money.refunds import refund_unrecorded
 from puyun.storage.reports.signatures import Signer
+from puyun.storage.webhooks.webhooks import Keeper
 from puyun.system import crash
+from puyun.system.entropy import webhook_entropy
 from puyun.system.vault import Vault
 from puyun.wiring.listener import Listener
 
@@ -184,6 +191,7 @@ class Gateway:
             jobs.append(Tallying(self._engine).run())
             if self._settings.seller.monthly:
                 jobs.append(Invoicing(self._engine, self._clock, self._settings.seller).run())
+            jobs += self._notifying()
             if self._settings.mail.host:
                 jobs.append(Mailing(self._engine, self._clock, self._settings.mail).run())
             jobs.append(Engines(lambda: plane.dispatcher.targets, arbiter, pool).run())
@@ -203,6 +211,17 @@ class Gateway:
             self._engine.dispose()
             orphans.close()
             self._owner.release()
+
+    def _notifying(self) -> list[Coroutine[None, None, None]]:
+        """What tells organizations of what happened. Without a mail server there are no letters."""
+        settings, engine, clock = self._settings, self._engine, self._clock
+        letters = Letters(settings.brand, settings.mail) if settings.mail.host else None
+        sender = Sender(clock, private=settings.webhooks.allow_private)
+        return [
+            Balances(engine, clock).run(),
+            Telling(engine, clock, letters).run(),
+            Delivering(engine, clock, Vault(settings.data), sender).run(),
+        ]
 
     def _orphans(self) -> OrphanSweep:
         """What is left of processes that died is returned before the first call."""
@@ -246,6 +265,7 @@ class Gateway:
     def _server(self, plane: DataPlane, arbiter: Arbiter) -> "_Server":
         settings = self._settings
         signer = Signer(self._engine, settings.data, self._clock)
+        vault = Vault(settings.data)
         control = ControlDeps(
             engine=self._engine,
             clock=self._clock,
@@ -256,6 +276,7 @@ class Gateway:
             signer=signer,
             brand=settings.brand,
             seller=settings.seller,
+            keeper=Keeper(vault, webhook_entropy, settings.webhooks.allow_private),
         )
         pages = create_pages(
             PageDeps(
@@ -266,11 +287,12 @@ class Gateway:
                 mail=settings.mail,
                 issuers=self._issuers(),
                 seller=settings.seller,
+                webhooks=settings.webhooks,
                 prices=lambda: plane.snapshot,
                 catalogue=lambda: plane.snapshot,
                 arbiter=arbiter,
                 signer=signer,
-                vault=Vault(settings.data),
+                vault=vault,
                 stopping=lambda: server.should_exit,
             ),
             admin_face(lambda: plane.snapshot),

@@ -29,7 +29,7 @@ CHECKS = [not_a_server_error, content_type_conformance, response_schema_conforma
 
 SHAPE = {"message", "type", "param", "code", "request_id"}
 
-WRITES = ("POST", "PUT", "DELETE")
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 DOCUMENT = create_control(None).openapi()
 

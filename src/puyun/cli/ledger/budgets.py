@@ -100,10 +100,11 @@ def budget_notices(org: Org, *, data: Data = None, config: Config = None, as_jso
     from puyun.kit.clock import format_instant
     from puyun.kit.ids import format_id
     from puyun.kit.money import format_amount
+    from puyun.notices.kinds import Kind
     from puyun.storage.budgets.budgets import list_events
 
     with opening.reading(data, config) as connection:
-        events = list_events(connection, opening.organization(connection, org).id, "budget")
+        events = list_events(connection, opening.organization(connection, org).id, Kind.BUDGET_REACHED)
     rows = [
         {
             "at": format_instant(event.at),

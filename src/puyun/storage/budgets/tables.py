@@ -55,7 +55,12 @@ event = Table(
     Column("subject", Text, nullable=False),
     Column("at", When, nullable=False),
     Column("data", Text, nullable=False),
+    Column("told_at", When),
     UniqueConstraint("org", "kind", "subject"),
+    Index("ix_event_org", "org", "id"),
+    Index("ix_event_untold", "id", sqlite_where=text("told_at IS NULL"), postgresql_where=text("told_at IS NULL")),
     **STRICT,
 )
-"""What an organization is to be told of, once: `subject` makes it one. `data` is JSON."""
+"""What an organization is to be told of, once: `subject` makes it one. `data` is JSON, a payload of `notices.kinds`.
+`told_at`: its letters and deliveries are written.
+"""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from puyun.kit.clock import Instant, hour_of
-from puyun.kit.ids import call_started
+from puyun.kit.ids import call_started, format_id
 from puyun.kit.money import charge_of
 from puyun.ledger.book import Book, Wallet
 from puyun.ledger.budget import Budget, Notice, Period, Subject, Window, window_of
@@ -103,7 +103,9 @@ class Batch:
         ]
         if ended or self._noted:
             changes.posts = [(now, post_of([record for record, _ in ended.values()], self._noted))]
-        changes.events = [_event(notice, now) for notice in book.notices]
+        if book.notices:
+            known = {budget.id: budget for budgets in book.budgets.values() for budget in budgets}
+            changes.events = [_event(notice, known[notice.budget], now) for notice in book.notices]
         return changes
 
 
@@ -203,10 +205,24 @@ def _subjects(command: Hold | Grow | Settle) -> Iterator[tuple[int, int, int]]:
         yield org, Subject.MEMBER.value, command.member
 
 
-def _event(notice: Notice, now: Instant) -> Row:
+def _event(notice: Notice, budget: Budget, now: Instant) -> Row:
+    """Its payload is `notices.kinds.BudgetReached`."""
     subject = f"{notice.budget}:{notice.window}:{notice.percent}"
-    data = {"percent": notice.percent, "spent": notice.spent, "limit": notice.limit, "window": notice.window}
-    return (notice.org, "budget", subject, now, msgspec.json.encode(data).decode())
+    _, of, number = budget.place
+    data = {
+        "percent": notice.percent,
+        "spent": notice.spent,
+        "limit": notice.limit,
+        "window": notice.window,
+        "budget": format_id("budget", notice.budget),
+        "of": of.name.lower(),
+        "id": format_id(_NAMED[of], number) if of in _NAMED else "",
+        "period": budget.period.name.lower(),
+    }
+    return (notice.org, "budget.reached", subject, now, msgspec.json.encode(data).decode())
+
+
+_NAMED = {Subject.KEY: "key", Subject.MEMBER: "user"}
 
 
 def _balances(wallet: Wallet) -> tuple[int, int, int, int]:

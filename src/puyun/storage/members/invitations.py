@@ -10,10 +10,13 @@ from puyun.identity.model import Membership, Role
 from puyun.identity.rules import clean_email
 from puyun.kit.clock import DAY, Instant
 from puyun.kit.errors import PuyunError
+from puyun.kit.ids import format_id
+from puyun.notices.kinds import MemberJoined
 from puyun.storage import schema
 from puyun.storage.identity import set_membership
 from puyun.storage.members.people import acting_role
 from puyun.storage.members.tables import invitation
+from puyun.storage.notify.events import happened
 
 _TABLE = invitation
 LIFETIME = 7 * DAY
@@ -97,6 +100,8 @@ def accept(connection: Connection, secret: str, user: int, email: str, now: Inst
     already = select(place.c.role).where(place.c.org == found.org, place.c.user == user)
     if connection.execute(already).first() is None:
         set_membership(connection, Membership(org=found.org, user=user, role=found.role))
+        joined = MemberJoined(user=format_id("user", user), email=email, role=found.role)
+        happened(connection, found.org, joined, subject=f"{user}:{now}", now=now)
     return found
 
 

@@ -8,9 +8,12 @@ from puyun.identity.members import check_assign, check_change
 from puyun.identity.model import Role
 from puyun.kit.clock import Instant
 from puyun.kit.errors import PuyunError
+from puyun.kit.ids import format_id
+from puyun.notices.kinds import MemberRemoved
 from puyun.storage import schema
 from puyun.storage.identity import revoke_key
 from puyun.storage.members.tables import invitation
+from puyun.storage.notify.events import happened
 
 _USER, _PLACE, _SESSION, _KEY = schema.user, schema.membership, schema.session, schema.api_key
 
@@ -72,7 +75,8 @@ def change_role(connection: Connection, org: int, user: int, role: Role, *, acto
 
 def remove(connection: Connection, org: int, user: int, *, actor: int, now: Instant) -> int:
     """Out of the organization; keys of their own are revoked. Returns how many. Raises what `change_role` raises."""
-    _check(connection, org, user, None, actor)
+    role = _check(connection, org, user, None, actor)
+    _told(connection, org, user, role, now)
     _withdraw_of(connection, org, user)
     connection.execute(delete(_PLACE).where(_at(org, user)))
     own = select(_KEY.c.id).where(_KEY.c.org == org, _KEY.c.member == user, _KEY.c.revoked_at.is_(None))
@@ -80,6 +84,12 @@ def remove(connection: Connection, org: int, user: int, *, actor: int, now: Inst
     for key in keys:
         revoke_key(connection, key, now)
     return len(keys)
+
+
+def _told(connection: Connection, org: int, user: int, role: Role, now: Instant) -> None:
+    email = connection.execute(select(_USER.c.email).where(_USER.c.id == user)).scalar_one()
+    removed = MemberRemoved(user=format_id("user", user), email=email, role=role)
+    happened(connection, org, removed, subject=f"{user}:{now}", now=now)
 
 
 def _check(connection: Connection, org: int, user: int, after: Role | None, actor: int) -> Role:

@@ -10,9 +10,11 @@ from puyun.ledger.acts import giveback, topup
 from puyun.ledger.acts.topup import Payment
 from puyun.ledger.chart import PAID, processor
 from puyun.ledger.command import Act, Posted, Reason, Refused
+from puyun.notices.kinds import Nano, TopUpCredited
 from puyun.storage import schema
 from puyun.storage.money import tables
 from puyun.storage.money.posting import locked, perform, read, refusal, reused, unknown
+from puyun.storage.notify.events import happened
 
 _PAYOUT = tables.payout
 _JOURNAL = schema.journal
@@ -39,11 +41,21 @@ def take_payment(connection: Connection, org: int, payment: Payment, act: Act, n
     Raises PuyunError `invalid_amount` (400), `reference_reused` or `wallet_limit` (409), `organization_not_found` (404).
     """
     wallet = locked(connection, org)
+    last = wallet.last
     answer = perform(connection, wallet, topup.top_up(org, payment, act), now)
     if payment.fee:
         perform(connection, wallet, topup.payment_fee(org, payment, act), now)
     assert answer is not None
+    if answer.transaction > last:
+        _credited(connection, org, payment, answer, ref=act.ref, now=now)
     return answer
+
+
+def _credited(connection: Connection, org: int, payment: Payment, answer: Posted, *, ref: str, now: Instant) -> None:
+    currency = connection.execute(select(schema.wallet.c.currency).where(schema.wallet.c.org == org)).scalar_one()
+    amounts = {"amount": Nano(payment.amount), "balance": Nano(answer.balance)}
+    payload = TopUpCredited(**amounts, currency=currency, reference=ref)
+    happened(connection, org, payload, subject=str(answer.transaction), now=now)
 
 
 def ask_payout(connection: Connection, org: int, amount: int, name: str, *, act: Act, now: Instant) -> Payout:

@@ -10,6 +10,8 @@ from puyun.storage import schema
 from puyun.storage.control import tables as control
 from puyun.storage.identity import list_memberships, read_keys, revoke_key, set_organization
 from puyun.storage.members import tables as members
+from puyun.storage.notify import tables as notify
+from puyun.storage.notify.events import forget_person
 from puyun.storage.security import tables as security
 from puyun.storage.wallets import load_wallet
 
@@ -24,8 +26,10 @@ _THEIRS = (
     security.mailed_link,
     security.identity,
     security.trial_due,
+    notify.mail_choice,
+    notify.mail_language,
 )
-"""Rows that are a person's own and let them in somewhere."""
+"""Rows that are a person's own."""
 
 
 class Obstacle(msgspec.Struct, frozen=True):
@@ -82,6 +86,7 @@ def close_user(connection: Connection, user: int, now: Instant) -> None:
     connection.execute(delete(members.invitation).where(members.invitation.c.by == user))
     end_tokens = update(control.access_token).where(control.access_token.c.user == user)
     connection.execute(end_tokens.where(control.access_token.c.revoked_at.is_(None)).values(revoked_at=now))
+    forget_person(connection, user)
     gone = {"email": f"closed-{user}@account.invalid", "password_hash": "", "operator": 0}
     connection.execute(update(_USER).where(_USER.c.id == user).values(gone))
 

@@ -8,6 +8,7 @@ from puyun.kit.ids import format_id
 from puyun.storage import schema
 from puyun.storage.identity import list_memberships, read_keys
 from puyun.storage.limits.wishes import wishes_by
+from puyun.storage.notify.choices import all_chosen, language_of
 from puyun.storage.security.identities import list_identities
 
 KEYS_MAX = 10_000
@@ -55,6 +56,13 @@ def copy_of(connection: Connection, user: User) -> dict[str, object]:
             }
             for identity in list_identities(connection, user.id)
         ],
+        "letters": {
+            "language": language_of(connection, user.id),
+            "chosen": [
+                {"organization": format_id("org", org), "kind": kind, "wanted": wanted}
+                for org, kind, wanted in all_chosen(connection, user.id)
+            ],
+        },
         "sessions": [
             {
                 "device": row.agent,

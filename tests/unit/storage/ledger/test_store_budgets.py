@@ -64,7 +64,7 @@ def test_a_soft_budget_only_gives_notice_once(till: Till) -> None:
         assert till.one(hold(ORG, call, 9)) != Refused(Reason.BUDGET, 9, 1)
         till.one(record(ORG, call, 9))
     events = till.rows("SELECT org, kind, subject FROM event ORDER BY id")
-    assert events == [(ORG, "budget", f"1:0:{percent}") for percent in (50, 80, 100)]
+    assert events == [(ORG, "budget.reached", f"1:0:{percent}") for percent in (50, 80, 100)]
 
 
 def test_a_replay_gives_no_second_notice(till: Till) -> None:

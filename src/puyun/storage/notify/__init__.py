@@ -1,0 +1,1 @@
+"""Events, whom they are mailed to, and the watch over balances."""
