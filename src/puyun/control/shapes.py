@@ -244,6 +244,7 @@ class DeliveryShape(BaseModel):
     webhook: str
     event: str | None = Field(description="Null for a test.")
     type: str
+    body: str = Field(description="What is sent, to the byte.")
     status: DeliveryState
     tries: int
     next_try: str | None

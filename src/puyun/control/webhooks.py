@@ -252,6 +252,7 @@ def _sent(one: Delivery) -> DeliveryShape:
         webhook=format_id(PREFIX, one.webhook),
         event=None if one.event is None else format_id("evt", one.event),
         type=one.kind,
+        body=one.body,
         status=one.status,
         tries=one.tries,
         next_try=None if one.next_at is None else moment(one.next_at),

@@ -11,7 +11,7 @@ from puyun.identity.model import User
 from puyun.kit.clock import Clock
 from puyun.kit.errors import PuyunError
 from puyun.storage.engine import reading, writing
-from puyun.storage.notify.choices import remember_language
+from puyun.storage.notify.choices import suggest_language
 from puyun.storage.sessions import close_session, find_session, open_session, touch_session
 from puyun.web.language import LANGUAGE_COOKIE, negotiate
 
@@ -58,7 +58,7 @@ class Sessions:
             agent = request.headers.get("user-agent", "")
             open_session(connection, _fingerprint(secret), user, agent=agent, now=self._clock.now())
             language = negotiate(request.headers.get("accept-language", ""), request.cookies.get(LANGUAGE_COOKIE, ""))
-            remember_language(connection, user, language)
+            suggest_language(connection, user, language)
         return secret
 
     def close(self, request: Request) -> None:

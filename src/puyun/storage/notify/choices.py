@@ -50,6 +50,11 @@ def choose(connection: Connection, org: int, user: int, wanted: Mapping[Kind, bo
         connection.execute(row.on_conflict_do_update(index_elements=["org", "user", "kind"], set_={"wanted": int(yes)}))
 
 
+def suggest_language(connection: Connection, user: int, language: str) -> None:
+    """The language of letters to somebody, unless one is known."""
+    connection.execute(upsert(connection, _LANGUAGE).values(user=user, language=language).on_conflict_do_nothing())
+
+
 def remember_language(connection: Connection, user: int, language: str) -> None:
     """The language of letters to somebody."""
     row = upsert(connection, _LANGUAGE).values(user=user, language=language)

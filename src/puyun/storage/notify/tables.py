@@ -35,7 +35,7 @@ mail_language = Table(
     Column("language", Text, nullable=False),
     **STRICT,
 )
-"""The language somebody last signed in with, or chose for letters."""
+"""The language somebody first signed in with, or chose for letters."""
 
 event_mail = Table(
     "event_mail",

@@ -53,6 +53,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     webhook: int
     event: int | None
     kind: str
+    body: str
     status: State
     tries: int
     next_at: Instant | None
@@ -226,11 +227,6 @@ def delivery_number(text: str) -> int | None:
     except ValueError:
         return None
     return number if number < 1 << 63 else None
-
-
-def find_body(connection: Connection, one: Delivery) -> str:
-    """What is sent."""
-    return connection.execute(select(_D.c.body).where(_D.c.id == one.id, _D.c.org == one.org)).scalar_one()
 
 
 def _waiting(connection: Connection, hook: int) -> int:

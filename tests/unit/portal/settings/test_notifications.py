@@ -164,6 +164,10 @@ def test_forms_without_their_token_do_nothing(client, pages, engines, ada):
         assert chosen(connection, engines.id, ada.id) == {}
 
 
-def test_signing_in_says_which_language_letters_are_in(client, pages, ada):
+def test_signing_in_says_which_language_letters_are_in_until_one_is_chosen(client, pages, ada):
     with reading(pages.engine) as connection:
         assert language_of(connection, ada.id) == "en"
+    send(client, "/letters", language="zh")
+    signed_in(pages)
+    with reading(pages.engine) as connection:
+        assert language_of(connection, ada.id) == "zh"

@@ -184,6 +184,7 @@ def test_the_log_shows_what_became_of_a_test_and_sends_it_again(client, pages, e
     assert "<b>500</b>" in page
     assert hostile not in page
     assert "84 ms" in page
+    assert "test.ping&#34;" in page
     assert "again 2026-03-15 12:30:05" in page
     assert "No delivery fits." in client.get(f"{place}?status=delivered").text
     assert taken.message in client.get(f"{place}?status=waiting&before=nonsense").text
