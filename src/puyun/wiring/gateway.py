@@ -14,6 +14,7 @@ from typing import Protocol
 import uvicorn
 import uvloop
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 from typing_extensions import override
 
 from puyun.admin.app import admin_face
@@ -307,8 +308,14 @@ class Gateway:
             signer=signer,
             stopping=lambda: server.should_exit,
         )
-        config = uvicorn.Config(
-            create_api(deps, pages),
+        config = self._listening(create_api(deps, pages), plane)
+        server = _Server(config, self._place.started, lambda: self._stopped)
+        return server
+
+    def _listening(self, app: ASGIApp, plane: DataPlane) -> uvicorn.Config:
+        settings = self._settings
+        return uvicorn.Config(
+            app,
             http=functools.partial(Front, plane=plane),  # pyright: ignore[reportArgumentType] - called like the class
             loop="none",
             ws="none",
@@ -321,8 +328,6 @@ class Gateway:
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=int(settings.server.shutdown_seconds),
         )
-        server = _Server(config, self._place.started, lambda: self._stopped)
-        return server
 
 
 def _issuer_secret(reference: str) -> str:

@@ -20,8 +20,6 @@ WISHES_MAX = 1_000
 
 def copy_of(connection: Connection, user: User) -> dict[str, object]:
     """Plain values, ready to be written as JSON; moments are ISO 8601."""
-    session = schema.session
-    sessions = connection.execute(select(session).where(session.c.user == user.id).order_by(session.c.created_at))
     keys = read_keys(connection, schema.api_key.c.member == user.id, newest=KEYS_MAX)
     return {
         "user": {
@@ -47,31 +45,8 @@ def copy_of(connection: Connection, user: User) -> dict[str, object]:
             }
             for key in keys
         ],
-        "identities": [
-            {
-                "issuer": identity.issuer,
-                "subject": identity.subject,
-                "email": identity.email,
-                "created": format_instant(identity.created_at),
-            }
-            for identity in list_identities(connection, user.id)
-        ],
-        "letters": {
-            "language": language_of(connection, user.id),
-            "chosen": [
-                {"organization": format_id("org", org), "kind": kind, "wanted": wanted}
-                for org, kind, wanted in all_chosen(connection, user.id)
-            ],
-        },
-        "sessions": [
-            {
-                "device": row.agent,
-                "created": format_instant(row.created_at),
-                "seen": format_instant(row.seen_at),
-                "expires": format_instant(row.expires_at),
-            }
-            for row in sessions
-        ],
+        **_ways_in(connection, user),
+        **_told(connection, user),
         "limit_requests": [
             {
                 "organization": format_id("org", wish.org),
@@ -84,4 +59,43 @@ def copy_of(connection: Connection, user: User) -> dict[str, object]:
             }
             for wish in wishes_by(connection, user.id, WISHES_MAX)
         ],
+    }
+
+
+def _ways_in(connection: Connection, user: User) -> dict[str, object]:
+    """What lets them in beside the password: where they are signed in, and who vouches for them."""
+    session = schema.session
+    sessions = connection.execute(select(session).where(session.c.user == user.id).order_by(session.c.created_at))
+    return {
+        "identities": [
+            {
+                "issuer": identity.issuer,
+                "subject": identity.subject,
+                "email": identity.email,
+                "created": format_instant(identity.created_at),
+            }
+            for identity in list_identities(connection, user.id)
+        ],
+        "sessions": [
+            {
+                "device": row.agent,
+                "created": format_instant(row.created_at),
+                "seen": format_instant(row.seen_at),
+                "expires": format_instant(row.expires_at),
+            }
+            for row in sessions
+        ],
+    }
+
+
+def _told(connection: Connection, user: User) -> dict[str, object]:
+    """What they want letters about."""
+    return {
+        "letters": {
+            "language": language_of(connection, user.id),
+            "chosen": [
+                {"organization": format_id("org", org), "kind": kind, "wanted": wanted}
+                for org, kind, wanted in all_chosen(connection, user.id)
+            ],
+        },
     }
