@@ -24,7 +24,7 @@ from puyun.storage.mail.post import post
 from puyun.storage.members.budgets import member_budgets
 from puyun.storage.members.invitations import Invitation, invite, waiting, withdraw
 from puyun.storage.members.people import Person, acting_role, change_role, list_people, remove
-from puyun.storage.security.acts import Kind, record
+from puyun.storage.security.acts import Kind, acts_of_organization, record
 from puyun.web import csrf
 from puyun.web.forms import read_form
 from puyun.web.session import session_secret
@@ -36,6 +36,9 @@ JOIN = "/join"
 _SECRET_BYTES = 32
 _FREE_INVITATIONS = 30
 """Of one organization in one go; each may be a letter to somebody who did not ask for it."""
+
+_ACTS = 20
+"""That are shown, the newest."""
 
 _SHOWN = frozenset({"invalid_email", "member_exists", "too_many_invitations", "last_owner", "too_many_failures"})
 """Refusals that the page itself shows; others are a page of their own."""
@@ -98,7 +101,7 @@ class MembersPage:
         org, email = member.organization.id, form.get("email", "")[:1000]
         with writing(self._site.engine) as connection:
             made = invite(connection, org, email, role, secret=secret, actor=member.user.id, now=now)
-            self._record(connection, Kind.INVITED, member, detail=f"{made.email}, {role}")
+            self._record(connection, Kind.INVITED, member, detail=made.email)
             if self._mail.host:
                 letter = invitation_letter(self._site, made, link, by=member.user.email, language=visitor.language)
                 post(connection, letter, now)
@@ -193,6 +196,7 @@ class MembersPage:
             people = list_people(connection, member.organization.id)
             invitations = waiting(connection, member.organization.id)
             budgets = member_budgets(connection, member.organization.id, self._site.clock.now())
+            acts = acts_of_organization(connection, member.organization.id, _ACTS)
         roles = assignable(member.role)
 
         def may_change(person: Person) -> bool:
@@ -205,6 +209,7 @@ class MembersPage:
             "budgets": budgets,
             "gauge": gauge,
             "invitations": invitations,
+            "acts": acts,
             "roles": roles,
             "may_change": may_change,
             "mail": bool(self._mail.host),

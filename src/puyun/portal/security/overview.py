@@ -12,6 +12,7 @@ from puyun.identity.device import Device, device_of
 from puyun.portal.security.desk import PATH, Desk, Owner, to
 from puyun.storage.engine import reading, writing
 from puyun.storage.identity import password_hash
+from puyun.storage.security.acts import acts_of_user
 from puyun.storage.security.identities import list_identities
 from puyun.storage.security.passkeys import list_passkeys
 from puyun.storage.security.second import find_second_step
@@ -33,6 +34,9 @@ DONE = frozenset(
     }
 )
 """What the page can say of what was just done."""
+
+
+ACTS = 20
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -61,6 +65,7 @@ class Overview:
             second = find_second_step(connection, owner.user.id)
             passkeys = list_passkeys(connection, owner.user.id)
             identities = list_identities(connection, owner.user.id)
+            acts = acts_of_user(connection, owner.user.id, ACTS)
             has_password = bool(password_hash(connection, owner.user.id))
         done = request.query_params.get("done", "")
         context: dict[str, object] = {
@@ -68,6 +73,7 @@ class Overview:
             "cut": len(sessions) == LISTED,
             "second": second if second is not None and second.confirmed_at is not None else None,
             "passkeys": passkeys,
+            "acts": acts,
             "identities": identities,
             "issuers": self._issuers,
             "titles": {issuer.issuer: issuer.title for issuer in self._issuers},

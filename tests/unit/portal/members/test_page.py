@@ -207,3 +207,22 @@ def test_with_a_mail_server_the_link_goes_by_mail_and_is_not_shown(pages, engine
     link = re.search(r"https://ai\.example\.com(/join/\S+)", posted.letter.body)[1]
     assert link not in ada.get(PATH).text
     assert browser(pages).get(link).status_code == 200
+
+
+def test_whoever_manages_members_sees_what_changed_and_nobody_elsewhere_does(pages, engines, ada):
+    link = invited(ada)
+    bob = browser(pages)
+    post(bob, link, link, password=NEW)
+    user = next(user for user, _ in members(pages, engines) if user.email == "bob@example.com")
+    post(ada, f"{PATH}/{user.id}/role", role="viewer")
+    post(ada, f"{PATH}/{user.id}/role", role="viewer")  # which changes nothing
+    post(ada, f"{PATH}/{user.id}/remove", role="viewer")
+    listed = re.findall(r"<li><b>([^<]+)</b>([^<]*)<p", ada.get(PATH).text)
+    assert [(what, about.strip()) for what, about in listed] == [
+        ("Member removed", "· bob@example.com"),
+        ("Role changed", "· bob@example.com · Viewer"),
+        ("Joined", "· Member"),
+        ("Invited", "· bob@example.com"),
+    ]
+    pages.person("eve@example.com", pages.organization("Looms"))
+    assert "What changed" not in browser(pages, "eve@example.com").get(PATH).text

@@ -97,3 +97,15 @@ def test_there_is_nothing_to_turn_off_or_renew_where_nothing_is_on(ada):
 def test_each_form_needs_a_session_and_a_token(ada, browser, path):
     assert ada.post(f"{PAGE}/{path}", data={"password": PASSWORD}).status_code == 403
     assert browser().post(f"{PAGE}/{path}", data={}).headers["location"].startswith("/login")
+
+
+def test_what_changed_is_listed_for_its_user_alone(ada, app, browser, pages):
+    ada.fill("code/off", password=PASSWORD)
+    ada.fill("password", present=PASSWORD, new="a new one, and longer", again="a new one, and longer")
+    page = ada.get(PAGE).text
+    places = [page.index(words) for words in ("Password changed", "app turned off", "app turned on")]
+    assert places == sorted(places)
+    pages.person("eve@example.com", pages.organization("Others"))
+    eve = browser()
+    eve.sign_in("eve@example.com")
+    assert "Password changed" not in eve.get(PAGE).text
