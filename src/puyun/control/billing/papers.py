@@ -121,7 +121,7 @@ def get_details(caller: BillingReader) -> DetailsShape:
     with reading(caller.deps.engine) as connection:
         kept = load_details(connection, caller.org)
     if kept is None:
-        raise PuyunError("billing_details_missing", 404, "There are no billing details yet. Send some with PUT.")
+        raise PuyunError("billing_details_not_found", 404, "There are no billing details yet. Send some with PUT.")
     return _details(kept)
 
 

@@ -96,7 +96,7 @@ def test_a_statement_as_pdf_is_the_portals(client, pages, engines):
 
 
 def test_details_are_checked(write, client):
-    assert code(client.get("/billing-details")) == (404, "billing_details_missing", None)
+    assert code(client.get("/billing-details")) == (404, "billing_details_not_found", None)
     assert code(write("PUT", "/billing-details", WHO | {"address": ""})) == (400, "invalid_details", "address")
     write("PUT", "/billing-details", WHO)
     told = client.get("/billing-details").json()
