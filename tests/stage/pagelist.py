@@ -62,6 +62,7 @@ PAGES = (
     Listed("/portal/billing/statements/{month}", signed_in=True),
     Listed("/portal/billing/invoices", signed_in=True),
     Listed("/portal/billing/details", signed_in=True),
+    Listed("/portal/billing/redeem", signed_in=True),
     Listed("/portal/billing/auto", signed_in=True),
     Listed("/portal/settings", signed_in=True),
     Listed("/portal/settings/security", signed_in=True),

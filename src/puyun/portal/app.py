@@ -27,6 +27,7 @@ from puyun.portal.money.details import DetailsPage
 from puyun.portal.money.invoices import InvoicePages
 from puyun.portal.money.log import CallLog
 from puyun.portal.money.receipt import ReceiptPage
+from puyun.portal.money.redeem import RedeemPage
 from puyun.portal.money.statements import StatementPages
 from puyun.portal.pages.home import Home
 from puyun.portal.pages.keychange import KeyChanges
@@ -127,6 +128,7 @@ def _routes(site: Site, deps: PageDeps) -> list[BaseRoute]:
         *InvoicePages(site, deps.seller).routes(),
         *DetailsPage(site, deps.seller).routes(),
         *AutoTopUpPage(site).routes(),
+        *RedeemPage(site).routes(),
         *code.routes(),
         *security_routes(site, hashing, deps.vault, letters, issuers),
         *TokensPage(site).routes(),

@@ -46,6 +46,14 @@ def letters_to_verify(user: int) -> Tried:
     return f"verify {user}", throttle.FREE_LETTERS
 
 
+def codes_by_user(user: int) -> Tried:
+    return f"code {user}", throttle.FREE_CODES
+
+
+def codes_by_address(address: str) -> Tried:
+    return f"code by {throttle.network_of(address)}", throttle.FREE_BY_ADDRESS
+
+
 def count_try(engine: Engine, now: Instant, *tried: Tried) -> None:
     """One more try of each. Raises TooManyFailuresError; the try is then not to be made."""
     with writing(engine) as connection:

@@ -8,6 +8,8 @@ FREE_BY_EMAIL = 5
 FREE_BY_ADDRESS = 20
 FREE_KEYS = 60
 """Keys that a user may create in one go: nobody needs more by hand, and each is a row that every server loads."""
+FREE_CODES = 10
+"""Codes that a user may mistype."""
 FREE_SIGNUPS_BY_ADDRESS = 10
 """Sign-ups that succeed count too: each takes a hash, and may take credit."""
 FREE_LETTERS = 3

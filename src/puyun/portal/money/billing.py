@@ -101,6 +101,7 @@ class BillingPage:
             "address": functools.partial(_address, member),
             "stream": _address(member, STREAM),
             "cursor": spell_cursor,
+            "redeemed": request.query_params.get("said") == "redeemed",
             "top_up": brand.top_up,
             "top_up_url": brand.top_up_url,
         }
