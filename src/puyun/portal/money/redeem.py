@@ -36,25 +36,30 @@ class RedeemPage:
         return await run_in_threadpool(self._submit, request, await read_form(request))
 
     def _submit(self, request: Request, form: dict[str, str]) -> Response:
-        """The try is counted before it is made, so that nobody guesses codes; one that credits does not count."""
         member = posting_member(self._site, request, form, Permission.TOP_UP)
-        code, now = form.get("code", "").strip(), self._site.clock.now()
-        address = request.client.host if request.client else ""
-        tried = codes_by_user(member.user.id), codes_by_address(address)
+        code, address = form.get("code", "").strip(), request.client.host if request.client else ""
         try:
-            if not 0 < len(code) <= _CODE_MAX:
-                raise PuyunError("code_not_found", 422, "This is no code.")
-            count_try(self._site.engine, now, *tried)
-            with writing(self._site.engine) as connection:
-                use_code(connection, member.organization.id, code, by=member.user_id, now=now)
-                for subject, _ in tried:
-                    uncount_attempt(connection, subject, now)
+            self._credit(member, code, address)
         except PuyunError as error:
             if error.code not in _REFUSALS:
                 raise
             return self._page(request, member, code[:_CODE_MAX], error)
         org = f"&org={member.org_id}" if member.others else ""
         return RedirectResponse(f"/portal/billing?said=redeemed{org}", 303)
+
+    def _credit(self, member: Member, code: str, address: str) -> None:
+        """The try is counted before it is made, so that nobody guesses codes; one that credits does not count.
+
+        Raises PuyunError, one of `_REFUSALS`.
+        """
+        if not 0 < len(code) <= _CODE_MAX:
+            raise PuyunError("code_not_found", 422, "This is no code.")
+        now, tried = self._site.clock.now(), (codes_by_user(member.user.id), codes_by_address(address))
+        count_try(self._site.engine, now, *tried)
+        with writing(self._site.engine) as connection:
+            use_code(connection, member.organization.id, code, by=member.user_id, now=now)
+            for subject, _ in tried:
+                uncount_attempt(connection, subject, now)
 
     def _page(self, request: Request, member: Member, code: str = "", fault: PuyunError | None = None) -> Response:
         context: dict[str, object] = {
