@@ -113,30 +113,45 @@ def taken_along(page):
 
 
 def topped_up(shop, page, charge):
-    """By a code that the operator made, while the page is open: the balance moves by itself."""
+    """By a code that is typed in; then by the operator, while the page is open: the balance moves by itself."""
     page.get_by_role("link", name="Billing", exact=True).click()
-    page.wait_for_selector("body.is-live")
-    page.evaluate("window.before = true")
     expect(figure(page, "balance", "wallet")).to_have_text(f"${format_amount(NANO - charge)}")
     [made] = json.loads(shop.cli("redeem", "create", "5.00", "--kind", "sold", "--json"))
-    shop.cli("redeem", "use", ORGANIZATION, made["code"])
+    page.locator("#top-up").get_by_role("link", name="Redeem a code").click()
+    page.get_by_label("Code").fill(made["code"].upper())
+    page.get_by_role("button", name="Redeem").press("Enter")
+    expect(page.get_by_text("The code is credited")).to_be_visible()
     expect(figure(page, "balance", "wallet")).to_have_text(f"${format_amount(6 * NANO - charge)}")
     expect(figure(page, "paid", "wallet")).to_have_text("$5.00")
     expect(page.locator('[data-entry="redeem"]')).to_have_count(1)
+    page.wait_for_selector("body.is-live")
+    page.evaluate("window.before = true")
+    shop.cli("topup", ORGANIZATION, "1.00")
+    expect(figure(page, "balance", "wallet")).to_have_text(f"${format_amount(7 * NANO - charge)}")
+    expect(page.locator('[data-entry="topup"]')).to_have_count(1)
     assert page.evaluate("window.before"), "the page was loaded again"
 
 
 def limited(shop, page, account):
-    """A limit that the operator sets shows while the page is open, and counts the next call."""
+    """A limit that is asked for and granted shows while the page is open, and counts the next call."""
     page.get_by_role("link", name="Limits", exact=True).click()
+    page.get_by_role("link", name="Ask for a higher limit").click()
+    page.get_by_label("Limit", exact=True).select_option("rpd")
+    page.get_by_label("Wanted").fill("1k")
+    page.get_by_label("Why").fill("winter sale")
+    page.get_by_role("button", name="Send the request").click()
+    expect(page.get_by_role("status")).to_contain_text("Your request was sent.")
+    number = page.locator('[data-state="open"]').get_attribute("data-wish")
     page.goto("/portal/limits?tier=flex&q=mock")
     page.wait_for_selector("body.is-live")
-    shop.cli("limits", "set", ORGANIZATION, "--rpd", "1000", "--why", "as agreed")
+    shop.cli("limits", "grant", number, "--why", "as agreed")
     line = "mock rpd organization"
     expect(page.locator(f'[data-line="{line}"]')).to_contain_text("as agreed")
     with shop.client(account) as client:
         client.chat.completions.create(model="mock", messages=[{"role": "user", "content": "Hello"}], max_tokens=5)
     expect(figure(page, "used", line)).to_have_text("1")
+    page.reload()
+    expect(page.locator(f'[data-wish="{number}"]')).to_have_attribute("data-state", "granted")
 
 
 def readable(page):
