@@ -22,6 +22,10 @@ class Level:
         self.good = self.calls - sum(self.bad.values())
         self._seen = seen
 
+    def __add__(self, other: "Level") -> "Level":
+        """The calls of both."""
+        return Level([self.counts[name] + other.counts[name] for name in COUNTS], self._seen + other._seen)
+
     @property
     def availability(self) -> int | None:
         """Good calls among the valid ones, in ten-thousandths rounded down; None where there were none."""

@@ -16,6 +16,7 @@ from puyun.identity.model import Role
 from puyun.kit.clock import DAY, ManualClock, parse_instant
 from puyun.kit.ids import format_id
 from puyun.kit.money import NANO
+from puyun.service.histogram import NAMES, Kind, bin_of
 from puyun.service.verdict import BAD, INTERVAL
 from puyun.storage.engine import writing
 from puyun.storage.service.tables import tally
@@ -23,6 +24,7 @@ from puyun.storage.wallets import MoneyKind, top_up
 
 NOW = parse_instant("2026-03-15T12:30:00Z")
 EMAIL = "ada@example.com"
+FAST, SLOW = (NAMES[Kind.FIRST_TOKEN][bin_of(microseconds)] for microseconds in (250_000, 9_000_000))
 
 
 @pytest.fixture
@@ -310,21 +312,25 @@ def test_a_workbook_has_exact_amounts_and_no_formula(client, pages, engines):
 def test_how_calls_went_is_shown_where_the_tallies_can_tell(client, pages, engines):
     with writing(pages.engine) as connection:
         rows = [
-            {"org": org, "interval": NOW // INTERVAL, "model": 1, "tier": 1, "calls": calls, BAD[0]: 1}
-            for org, calls in ((engines.id, 8), (engines.id + 1, 99))
+            {"org": org, "interval": NOW // INTERVAL, "model": 1, "tier": 1, "calls": calls, BAD[0]: 1, "seen": seen}
+            for org, calls, seen in ((engines.id, 8, FAST * 4), (engines.id + 1, 99, SLOW * 9))
         ]
         connection.execute(insert(tally), rows)
     shown = client.get("/portal/usage?period=7d").text
     section = re.search(r'<tr data-service="gpt-4o">.*?</tr>', shown, re.DOTALL)[0]
     assert 'data-field="bad">1<' in section
     assert "87.50%" in section
+    today = re.search(r'id="latency-plot-table".*?</table>', shown, re.DOTALL)[0].rpartition("<tr>")[2]
+    assert [200_000 < int(value) < 300_000 for value in re.findall(r'data-value="(\d+)"', today)] == [True, True]
     for query in (
         "period=7d&model=other",
         "period=7d&tier=enterprise",
         "member=none",
         "period=custom&from=2026-01-01&to=2026-03-15",
     ):
-        assert "data-service" not in client.get(f"/portal/usage?{query}").text
+        narrow = client.get(f"/portal/usage?{query}").text
+        assert "data-service" not in narrow
+        assert "latency-plot" not in narrow
 
 
 @pytest.mark.parametrize("table", ["tally", "wallet"])

@@ -31,3 +31,11 @@ def test_promises_are_counted_and_times_are_read_off() -> None:
     found = level(NAMES[Kind.WAIT][bin_of(1_000_000)] * 3, waits=4, waits_over=1, overheads=3, overheads_over=0)
     assert (found.waits_kept, found.overheads_kept) == (7500, 10_000)
     assert abs((found.at(Kind.WAIT, 500) or 0) - 1_000_000) <= 100_000
+
+
+def test_two_together_are_the_calls_of_both() -> None:
+    fast, slow = (NAMES[Kind.WAIT][bin_of(each)] for each in (1_000, 1_000_000))
+    both = level(fast * 3, calls=3, ours=1) + level(slow, calls=1)
+    assert (both.calls, both.good) == (4, 3)
+    assert both.at(Kind.WAIT, 750) == level(fast).at(Kind.WAIT, 500)
+    assert both.at(Kind.WAIT, 1000) == level(slow).at(Kind.WAIT, 500)

@@ -85,7 +85,7 @@ class Sender:
             ValueError,
         ) as error:  # ValueError: a name nobody resolves
             return failed(f"{type(error).__name__}: {error}")
-        error = "" if 200 <= code < 300 else "Redirects are not followed." if 300 <= code < 400 else ""
+        error = "Redirects are not followed." if 300 <= code < 400 else ""
         return Outcome(took_ms=int((loop.time() - began) * 1000), code=code, answer=answer, error=error)
 
     async def _post(self, taken: Taken) -> tuple[int, str]:

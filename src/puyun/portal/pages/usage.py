@@ -22,12 +22,13 @@ from puyun.portal.statement import csv_lines, shown_buckets, total
 from puyun.portal.usage.charts import call_chart, cost_chart, named, token_chart
 from puyun.portal.usage.choices import Choices, choices_of
 from puyun.portal.usage.figures import ServiceRow, compared, service_row, shortened
+from puyun.portal.usage.latency import Latency, latency_of
 from puyun.portal.usage.query import PATH, UsageQuery, parse_usage
 from puyun.portal.usage.workbook import MEDIA_TYPE, to_workbook
 from puyun.portal.usage.zones import COOKIE, parse_zone, shifts_of, zones
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_memberships
-from puyun.storage.service.levels import levels_of
+from puyun.storage.service.levels import hours_of, levels_of
 from puyun.storage.signup.calls import has_called
 from puyun.storage.usage import Grouping, Only, UsageRow, cost_by_model, usage_by, usage_totals
 from puyun.storage.wallets import load_wallet
@@ -50,6 +51,11 @@ class View(msgspec.Struct, frozen=True):
     query: UsageQuery
     choices: Choices
     only: Only
+
+    @property
+    def tallied(self) -> bool:
+        """The tallies know models and tiers, and neither keys nor members."""
+        return not (self.query.key or self.query.member) and self.query.period.days <= SERVICE_DAYS
 
 
 class UsagePage:
@@ -140,15 +146,24 @@ class UsagePage:
             "cost_chart": cost_chart(stacked, period, over),
             "token_chart": token_chart(timed, period, over),
             "call_chart": call_chart(timed, period, over),
+            "latency": self._latency(connection, view, now),
             "levels": self._levels(connection, view, now),
             "wallet": wallet,
             "example_model": featured_model(self._board.current()),
         }
 
-    def _levels(self, connection: Connection, view: View, now: Instant) -> list[ServiceRow]:
-        """The tallies know models and tiers, and neither keys nor members."""
+    def _latency(self, connection: Connection, view: View, now: Instant) -> Latency | None:
         query, period = view.query, view.query.period
-        if query.key or query.member or period.days > SERVICE_DAYS:
+        if not view.tallied:
+            return None
+        end = min(period.end, Instant(now + 1))
+        org = view.member.organization.id
+        hours = hours_of(connection, org, period.start, end, model=query.model, tier=query.tier)
+        return latency_of(hours, period, query.over)
+
+    def _levels(self, connection: Connection, view: View, now: Instant) -> list[ServiceRow]:
+        query, period = view.query, view.query.period
+        if not view.tallied:
             return []
         end = min(period.end, Instant(now + 1))
         found = levels_of(connection, view.member.organization.id, period.start, end)

@@ -32,6 +32,13 @@ class Hour(msgspec.Struct, frozen=True):
     level: Level
 
 
+class OwnHour(msgspec.Struct, frozen=True):
+    """What an organization's calls came to in one hour (UTC). `hour` is numbered since 1970."""
+
+    hour: int
+    level: Level
+
+
 class Day(msgspec.Struct, frozen=True):
     """One day (UTC) of a model at a tier, of everybody's valid calls. `day` is numbered since 1970."""
 
@@ -49,6 +56,26 @@ class Day(msgspec.Struct, frozen=True):
 def levels_of(connection: Connection, org: int, start: Instant, end: Instant) -> list[ModelLevel]:
     """Of one organization, from the interval of `start` up to, without, that of `end`; by model, then tier."""
     return _levels(connection, tables.tally, start, end, tables.tally.c.org == org)
+
+
+def hours_of(
+    connection: Connection, org: int, start: Instant, end: Instant, *, model: str = "", tier: Tier | None = None
+) -> list[OwnHour]:
+    """Of one organization, the hours that had calls, by hour; `model`, `tier`: of these alone."""
+    table, size = tables.tally, HOUR // INTERVAL
+    hour = (table.c.interval // size).label("hour")
+    sums = [func.sum(table.c[count]) for count in COUNTS]
+    query = select(hour, *sums, func.aggregate_strings(table.c.seen, "")).where(
+        table.c.org == org, table.c.interval.between(start // INTERVAL, -(-end // INTERVAL) - 1)
+    )
+    if model:
+        query = query.where(
+            table.c.model == select(schema.model.c.id).where(schema.model.c.name == model).scalar_subquery()
+        )
+    if tier is not None:
+        query = query.where(table.c.tier == TIER_CODE[tier])
+    rows = connection.execute(query.group_by(hour).order_by(hour))
+    return [OwnHour(row[0], Level(row[1:-1], row[-1])) for row in rows]
 
 
 def levels_of_all(connection: Connection, start: Instant, end: Instant) -> list[ModelLevel]:

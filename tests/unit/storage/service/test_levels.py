@@ -16,7 +16,7 @@ from puyun.storage.ledger.codes import TIER_CODE
 from puyun.storage.ledger.inbox import post_of
 from puyun.storage.service import tables
 from puyun.storage.service.adding import add_all_up
-from puyun.storage.service.levels import days_of_all, hours_of_model, levels_of, levels_of_all
+from puyun.storage.service.levels import days_of_all, hours_of, hours_of_model, levels_of, levels_of_all
 
 
 @pytest.fixture
@@ -96,8 +96,9 @@ def test_no_look_reads_a_whole_table_of_tallies(engine: Engine) -> None:
         assert len(levels_of_all(connection, Instant(NOON - HOUR), NOON)) == 6
         assert len(days_of_all(connection, Instant(800 * DAY), Instant(899 * DAY))) == 600
         assert len(levels_of(connection, 7, Instant(NOON - 30 * DAY), Instant(NOON + 1))) == 6
+        assert hours_of(connection, 7, Instant(NOON - 30 * DAY), Instant(NOON + 1), model="m1", tier=Tier.FLEX)
     event.remove(engine, "before_cursor_execute", note)
-    assert len(asked) == 3
+    assert len(asked) == 4
     explain = "EXPLAIN QUERY PLAN " if engine.dialect.name == "sqlite" else "EXPLAIN "
     with reading(engine) as connection:
         for statement, parameters in asked:
@@ -124,3 +125,21 @@ def test_the_hours_of_a_model_are_everybody_s_by_tier_and_no_other_model_s(engin
         (hour, Tier.FLEX, 3, 2),
         (hour + 1, Tier.FLEX, 1, 1),
     ]
+
+
+@pytest.mark.usefixtures("models")
+def test_the_hours_of_an_organization_are_its_own_and_of_what_is_asked_for(engine: Engine) -> None:
+    hour = NOON // HOUR
+    post(engine, record(7, 1, 5), record(8, 2, 5), record(7, 3, 5, tier="test"), at=NOON)
+    post(engine, record(7, 4, 5, Status.CRASHED), at=NOON + HOUR)
+    post(engine, msgspec.structs.replace(record(7, 5, 5), model=2), at=NOON + HOUR)
+    post(engine, record(7, 6, 5), at=NOON + 2 * HOUR)
+    span = NOON, Instant(NOON + 2 * HOUR)
+    with reading(engine) as connection:
+        every = hours_of(connection, 7, *span)
+        model = hours_of(connection, 7, *span, model="m2")
+        tier = hours_of(connection, 7, *span, tier=Tier.TEST)
+        assert hours_of(connection, 7, *span, model="nobody") == []
+    assert [(each.hour, each.level.calls, each.level.good) for each in every] == [(hour, 2, 2), (hour + 1, 2, 1)]
+    assert [(each.hour, each.level.calls) for each in model] == [(hour + 1, 1)]
+    assert [(each.hour, each.level.calls) for each in tier] == [(hour, 1)]

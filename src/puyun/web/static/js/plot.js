@@ -1,5 +1,6 @@
 // Draws each chart of a page from the table beneath it, which says the same without scripts: columns are series, rows
-// are the marks of the axis. Series stand on one another; the legend has the figures of the mark under the pointer.
+// are the marks of the axis. Series stand on one another, durations are lines; the legend has the figures of the mark
+// under the pointer.
 const HEIGHT = 200;
 const UNITS = [
   [1e12, "T"],
@@ -18,7 +19,9 @@ const YEAR = /^\d{4}-(?=\d\d-\d\d$)/;
 const PLACES = 9;
 // Never as 5e-7: a cost has at most nine places, and zeros at its end say nothing.
 const plain = (value) => (value / NANO).toFixed(PLACES).replace(/\.?0+$/, "");
-const axisText = { money: plain, count: short };
+const SECOND = 1e6;
+const span = (value) => (value >= SECOND ? `${+(value / SECOND).toPrecision(3)} s` : `${+(value / 1000).toPrecision(3)} ms`);
+const axisText = { money: plain, count: short, duration: span };
 
 // As wide as its longest text, at 11 pixels a letter of figures is less than 7 wide.
 const room = (_, texts) => 16 + 7 * Math.max(4, ...(texts ?? []).map((each) => each.length));
@@ -31,7 +34,7 @@ function read(table) {
     mark: table.tHead.rows[0].cells[0].textContent,
     series: names.map((name, at) => ({
       name,
-      values: rows.map((row) => Number(row.cells[at + 1].dataset.value)),
+      values: rows.map(({ cells }) => (cells[at + 1].dataset.value === "" ? null : Number(cells[at + 1].dataset.value))),
       texts: rows.map((row) => row.cells[at + 1].textContent),
     })),
   };
@@ -44,10 +47,14 @@ function stacked(series) {
   return series.map((each, at) => ({ ...each, heights: heights[at], colour: `--series-${at + 1}` })).reverse();
 }
 
+// Each by itself; what was not observed is a gap.
+const apart = (series) => series.map((each, at) => ({ ...each, heights: each.values, colour: `--series-${at + 1}` })).reverse();
+
 function draw(box) {
   const table = document.getElementById(box.dataset.plot);
   const { marks, mark, series } = read(table);
-  const layers = stacked(series);
+  const lines = table.dataset.unit === "duration";
+  const layers = lines ? apart(series) : stacked(series);
   const style = getComputedStyle(box);
   // A property may be light-dark(…), which a canvas does not know: let the browser work it out.
   const colour = (name) => {
@@ -61,6 +68,7 @@ function draw(box) {
   const axis = { stroke: colour("--muted"), font: `11px ${style.fontFamily}`, ticks: { show: false } };
   const text = axisText[table.dataset.unit];
   const bars = uPlot.paths.bars({ size: [0.76, 48] });
+  const look = (of) => (lines ? { width: 2, points: { show: true, size: 5, fill: of } } : { fill: of, width: 0, paths: bars, points: { show: false } });
   const plot = new uPlot(
     {
       width: box.clientWidth,
@@ -76,11 +84,8 @@ function draw(box) {
         { label: mark, value: (_, at) => marks[at] ?? "–" },
         ...layers.map(({ name, texts, colour: of }) => ({
           label: name,
-          fill: colour(of),
           stroke: colour(of),
-          width: 0,
-          paths: bars,
-          points: { show: false },
+          ...look(colour(of)),
           value: (_, __, ___, at) => (at === null || at === undefined ? "–" : texts[at]),
         })),
       ],
