@@ -127,16 +127,25 @@ def topped_up(shop, page, charge):
 
 
 def limited(shop, page, account):
-    """A limit that the operator sets shows while the page is open, and counts the next call."""
+    """A limit that is asked for and granted shows while the page is open, and counts the next call."""
     page.get_by_role("link", name="Limits", exact=True).click()
+    page.get_by_role("link", name="Ask for a higher limit").click()
+    page.get_by_label("Limit", exact=True).select_option("rpd")
+    page.get_by_label("Wanted").fill("1k")
+    page.get_by_label("Why").fill("winter sale")
+    page.get_by_role("button", name="Send the request").click()
+    expect(page.get_by_role("status")).to_contain_text("Your request was sent.")
+    number = page.locator('[data-state="open"]').get_attribute("data-wish")
     page.goto("/portal/limits?tier=flex&q=mock")
     page.wait_for_selector("body.is-live")
-    shop.cli("limits", "set", ORGANIZATION, "--rpd", "1000", "--why", "as agreed")
+    shop.cli("limits", "grant", number, "--why", "as agreed")
     line = "mock rpd organization"
     expect(page.locator(f'[data-line="{line}"]')).to_contain_text("as agreed")
     with shop.client(account) as client:
         client.chat.completions.create(model="mock", messages=[{"role": "user", "content": "Hello"}], max_tokens=5)
     expect(figure(page, "used", line)).to_have_text("1")
+    page.reload()
+    expect(page.locator(f'[data-wish="{number}"]')).to_have_attribute("data-state", "granted")
 
 
 def readable(page):
