@@ -15,8 +15,9 @@ from puyun.storage.engine import open_engine, writing
 from puyun.storage.migrate import upgrade
 from puyun.system import passwords
 
-# A busy machine is no fault of the code.
-settings.register_profile("puyun", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no fault of the code. `--hypothesis-profile thorough` looks longer.
+settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=500)
+settings.register_profile("puyun", settings.get_profile("thorough"), max_examples=50)
 settings.load_profile("puyun")
 
 

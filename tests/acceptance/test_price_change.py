@@ -72,7 +72,7 @@ def output_price(receipt: dict[str, Any]) -> str:
 def test_a_dated_change_in_mid_load(platform: Platform, account: Account) -> None:
     with Load(platform, account) as load:
         until(lambda: len(platform.records(account)) > CALLERS, "calls at the old price")
-        change = Instant((now() // SECOND + 5) * SECOND)
+        change = Instant((now() // SECOND + 8) * SECOND)
         platform.cli(
             "price", "set", MODEL, "flex", "output", "12.34", "--from", format_instant(change), "--why", "test"
         )
