@@ -39,7 +39,7 @@ from puyun.storage.notify.events import page_of_events
 from puyun.storage.notify.watching import choose_threshold
 from puyun.storage.papers.autotopup import save_rule
 from puyun.storage.papers.details import save_details
-from puyun.storage.papers.issuing import Wish, issue
+from puyun.storage.papers.issuing import Basis, issue
 from puyun.storage.service import tables
 from puyun.storage.service.adding import add_all_up
 from puyun.storage.wallets import MoneyKind, top_up
@@ -166,7 +166,7 @@ def _hooks(place: Furnished, now: Instant) -> None:
 
 def _papers(place: Furnished) -> None:
     """Details, an invoice, and a rule."""
-    now, asked = place.shop.clock.now(), Wish(Series.PAYMENT, 1)
+    now, asked = place.shop.clock.now(), Basis(Series.PAYMENT, 1)
     buyer = Buyer(name="Acme GmbH", address="Lange Straße 5\n10115 Berlin", tax_id="DE 123456789")
     rule = TopUpRule(below=10 * NANO, amount=50 * NANO, month_max=200 * NANO)
     by = format_id("user", int(place.names["member"]))

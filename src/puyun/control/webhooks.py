@@ -101,10 +101,10 @@ def alter_webhook(caller: WebhooksWriter, write: Once, webhook: WebhookId, asked
             url = hook.url if asked.url is None else asked.url
             kinds = hook.kinds if asked.kinds is None else asked.kinds
             hook = change_webhook(connection, hook, url, kinds, keeper=caller.deps.keeper)
-        if asked.paused is not None and asked.paused is (hook.status is Status.ACTIVE):
-            hook = pause_webhook(connection, hook) if asked.paused else resume_webhook(connection, hook)
-        elif asked.paused is False:
+        if asked.paused is False:
             hook = resume_webhook(connection, hook)
+        elif asked.paused and hook.status is Status.ACTIVE:
+            hook = pause_webhook(connection, hook)
         return _shown(hook)
 
     return once(caller, write, 200, act)

@@ -92,7 +92,7 @@ class PriceAnnounced(Payload, frozen=True, kw_only=True):
     effective_from: Moment
 
 
-class KeyCreated(Payload, frozen=True, kw_only=True):
+class OfKey(Payload, frozen=True, kw_only=True):
     """`prefix`: the part of the key that lists show."""
 
     key: str
@@ -100,28 +100,28 @@ class KeyCreated(Payload, frozen=True, kw_only=True):
     prefix: str
 
 
-class KeyRevoked(Payload, frozen=True, kw_only=True):
-    """`prefix`: the part of the key that lists show."""
-
-    key: str
-    name: str
-    prefix: str
+class KeyCreated(OfKey, frozen=True, kw_only=True):
+    """A key that works from now on."""
 
 
-class MemberJoined(Payload, frozen=True, kw_only=True):
+class KeyRevoked(OfKey, frozen=True, kw_only=True):
+    """A key that works no more."""
+
+
+class OfMember(Payload, frozen=True, kw_only=True):
+    """`role`: what they are, or were."""
+
+    user: str
+    email: str
+    role: str
+
+
+class MemberJoined(OfMember, frozen=True, kw_only=True):
     """Somebody accepted an invitation."""
 
-    user: str
-    email: str
-    role: str
 
-
-class MemberRemoved(Payload, frozen=True, kw_only=True):
+class MemberRemoved(OfMember, frozen=True, kw_only=True):
     """Somebody was removed."""
-
-    user: str
-    email: str
-    role: str
 
 
 class WebhookDisabled(Payload, frozen=True, kw_only=True):

@@ -1,5 +1,7 @@
 """Who looks at the portal, and which organization they look at."""
 
+from urllib.parse import urlencode
+
 import msgspec
 from sqlalchemy import Connection
 from starlette.requests import Request
@@ -34,6 +36,11 @@ class Member(msgspec.Struct, frozen=True):
         return format_id("org", self.organization.id)
 
     @property
+    def org(self) -> str:
+        """How addresses name the organization; empty where there is no other."""
+        return self.org_id if self.others else ""
+
+    @property
     def user_id(self) -> str:
         """How rows name who did something: they outlive an address."""
         return format_id("user", self.user.id)
@@ -41,7 +48,12 @@ class Member(msgspec.Struct, frozen=True):
     @property
     def query(self) -> str:
         """What an address needs to lead to this organization; nothing where there is no other."""
-        return f"?org={self.org_id}" if self.others else ""
+        return self.href("")
+
+    def href(self, path: str, **said: str) -> str:
+        """An address that leads to this organization; empty values are left out."""
+        shown = urlencode({name: value for name, value in ({"org": self.org} | said).items() if value})
+        return f"{path}?{shown}" if shown else path
 
     def may(self, permission: str) -> bool:
         return may(self.role, Permission(permission))

@@ -31,7 +31,7 @@ from puyun.storage.control.tokens import Bearer
 from puyun.storage.engine import reading
 from puyun.storage.papers.autotopup import KeptRule, end_rule, load_rule, save_rule
 from puyun.storage.papers.details import Details, load_details, save_details
-from puyun.storage.papers.issuing import Paper, find_paper, issue, page_of_papers, wishes_of
+from puyun.storage.papers.issuing import Paper, bases_of, find_paper, issue, page_of_papers
 from puyun.storage.reports.statements import load_statement
 from puyun.web.language import Language
 from puyun.web.papers.invoice import invoice_pdf
@@ -88,12 +88,12 @@ def issue_invoice(caller: BillingWriter, write: Once, asked: InvoiceAsked) -> Re
         key, org = schema.posting_key, bearer.organization.id
         named = select(key.c.number).where(key.c.org == org, key.c.ref == asked.ref)
         number = connection.execute(named).scalar()
-        wishes = {} if number is None else wishes_of(connection, org, [number])
-        if number not in wishes:
+        bases = {} if number is None else bases_of(connection, org, [number])
+        if number not in bases:
             text = "Send the `ref` of a transaction of the kind topup or invoice."
             raise PuyunError("nothing_to_invoice", 404, text, param="ref")
         by = format_id("user", bearer.user.id)
-        return _shown(issue(connection, org, wishes[number], caller.deps.seller, by=by, now=caller.now))
+        return _shown(issue(connection, org, bases[number], caller.deps.seller, by=by, now=caller.now))
 
     return once(caller, write, 201, act)
 

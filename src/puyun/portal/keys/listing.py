@@ -67,7 +67,7 @@ def number_of(text: str) -> int | None:
 def address(member: Member, key: ApiKey | None, act: str) -> str:
     """Of a page that changes a key, or that makes one."""
     path = f"{PATH}/{act}" if key is None else f"{PATH}/{format_id('key', key.id)}/{act}"
-    return Query(org=member.org_id if member.others else "").href(path)
+    return Query(org=member.org).href(path)
 
 
 def may_change(member: Member, key: ApiKey) -> bool:

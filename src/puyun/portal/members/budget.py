@@ -85,8 +85,7 @@ class MemberBudgetPage:
         return self._back(request, member, "ended")
 
     def _back(self, request: Request, member: Member, said: str) -> Response:
-        org = f"&org={member.org_id}" if member.others else ""
-        return RedirectResponse(f"{PATH}/{request.path_params['user']}/budget?said={said}{org}", 303)
+        return RedirectResponse(member.href(f"{PATH}/{request.path_params['user']}/budget", said=said), 303)
 
     def _page(
         self, request: Request, member: Member, *, typed: Mapping[str, str] | None = None, fault: str = ""

@@ -186,8 +186,7 @@ class MembersPage:
         return response
 
     def _back(self, member: Member, said: str) -> Response:
-        org = f"&org={member.org_id}" if member.others else ""
-        return RedirectResponse(f"{PATH}?said={said}{org}", 303)
+        return RedirectResponse(member.href(PATH, said=said), 303)
 
     def _page(
         self, request: Request, member: Member, more: Mapping[str, object] | None = None, *, status: int = 200

@@ -63,8 +63,7 @@ class AutoTopUpPage:
         return self._back(member, "ended")
 
     def _back(self, member: Member, said: str) -> Response:
-        org = f"&org={member.org_id}" if member.others else ""
-        return RedirectResponse(f"{PATH}?said={said}{org}", 303)
+        return RedirectResponse(member.href(PATH, said=said), 303)
 
     def _page(
         self,

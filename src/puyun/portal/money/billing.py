@@ -3,7 +3,6 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable
-from urllib.parse import urlencode
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
@@ -27,7 +26,7 @@ from puyun.storage.budgets.budgets import BudgetRow, list_budgets
 from puyun.storage.engine import reading
 from puyun.storage.identity import list_keys, list_members
 from puyun.storage.papers.autotopup import load_rule
-from puyun.storage.papers.issuing import Wish, issued_of, wishes_of
+from puyun.storage.papers.issuing import Basis, bases_of, issued_of
 from puyun.storage.reports.burn import load_burn
 from puyun.storage.reports.promised import load_promised
 from puyun.storage.reports.statements import list_closed
@@ -99,7 +98,7 @@ class BillingPage:
             "call_of": call_of,
             "shape": shape(seen),
             "address": functools.partial(_address, member),
-            "stream": _address(member, STREAM),
+            "stream": member.href(STREAM),
             "cursor": spell_cursor,
             "redeemed": request.query_params.get("said") == "redeemed",
             "top_up": brand.top_up,
@@ -135,11 +134,11 @@ class BillingPage:
                 yield event("billing", {"now": format_instant(now), "shape": shape(seen), "figures": changed})
             await asyncio.sleep(EVERY_SECONDS)
 
-    def _papers(self, connection: Connection, org: int, rows: list[Moved]) -> dict[int, tuple[Wish, str]]:
+    def _papers(self, connection: Connection, org: int, rows: list[Moved]) -> dict[int, tuple[Basis, str]]:
         """By transaction: what an invoice can be asked for, and the number of the one that there is, empty for none."""
-        wishes = wishes_of(connection, org, [row.place.number for row in rows if row.entry in _INVOICED])
-        issued = issued_of(connection, org, list(wishes.values()))
-        found = {number: (wish, issued.get(wish.subject, "")) for number, wish in wishes.items()}
+        bases = bases_of(connection, org, [row.place.number for row in rows if row.entry in _INVOICED])
+        issued = issued_of(connection, org, list(bases.values()))
+        found = {number: (basis, issued.get(basis.subject, "")) for number, basis in bases.items()}
         return {number: each for number, each in found.items() if each[1] or self._seller.issues}
 
     def _member(self, request: Request) -> Member:
@@ -203,7 +202,5 @@ def _names(connection: Connection, org: int, budgets: list[BudgetRow]) -> dict[i
     }
 
 
-def _address(member: Member, path: str = PATH, **changes: str) -> str:
-    parts = {"org": member.org_id if member.others else ""} | changes
-    shown = urlencode({name: value for name, value in parts.items() if value})
-    return f"{path}?{shown}" if shown else path
+def _address(member: Member, path: str = PATH, **said: str) -> str:
+    return member.href(path, **said)

@@ -42,8 +42,7 @@ class DetailsPage:
             return self._page(request, member, typed=typed, faults=list(parsed))
         with writing(self._site.engine) as connection:
             save_details(connection, member.organization.id, parsed, by=member.user_id, now=self._site.clock.now())
-        org = f"&org={member.org_id}" if member.others else ""
-        return RedirectResponse(f"{PATH}?said=saved{org}", 303)
+        return RedirectResponse(member.href(PATH, said="saved"), 303)
 
     def _page(
         self,

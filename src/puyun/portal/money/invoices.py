@@ -7,12 +7,12 @@ from starlette.routing import BaseRoute, Route
 
 from puyun.identity.access import Permission
 from puyun.kit.errors import PuyunError
-from puyun.portal.member import Member, member_of, posting_member
+from puyun.portal.member import member_of, posting_member
 from puyun.portal.money.details import PATH as DETAILS
 from puyun.pricing.papers.invoice import Series, read
 from puyun.pricing.papers.parties import Seller
 from puyun.storage.engine import reading, writing
-from puyun.storage.papers.issuing import Wish, find_paper, issue, page_of_papers
+from puyun.storage.papers.issuing import Basis, find_paper, issue, page_of_papers
 from puyun.web.forms import read_form
 from puyun.web.papers.invoice import invoice_pdf
 from puyun.web.papers.pdf import MEDIA_TYPE
@@ -60,15 +60,15 @@ class InvoicePages:
         number = _number(form.get("number", ""))
         if form.get("series") not in set(Series) or number is None:
             raise PuyunError("bad_form", 400, "This is not a form as our page sends it.")
-        wish, now = Wish(Series(form["series"]), number), self._site.clock.now()
+        basis, now = Basis(Series(form["series"]), number), self._site.clock.now()
         try:
             with writing(self._site.engine) as connection:
                 by = member.user_id
-                made = issue(connection, member.organization.id, wish, self._seller, by=by, now=now)
+                made = issue(connection, member.organization.id, basis, self._seller, by=by, now=now)
         except PuyunError as error:
             if error.code != "billing_details_missing":
                 raise
-            return RedirectResponse(f"{DETAILS}?needed=1{_also(member)}", 303)
+            return RedirectResponse(member.href(DETAILS, needed="1"), 303)
         return RedirectResponse(f"{PATH}/{made.name}.pdf{member.query}", 303)
 
     def pdf(self, request: Request) -> Response:
@@ -86,7 +86,3 @@ class InvoicePages:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
-
-
-def _also(member: Member) -> str:
-    return f"&org={member.org_id}" if member.others else ""

@@ -40,7 +40,7 @@ class CallLog:
     def page(self, request: Request) -> Response:
         """Raises what `member_of` raises, and `key_not_found` (404), also for somebody else's."""
         member = member_of(self._site, request, Permission.SEE_USAGE)
-        query = parse_log(request.query_params, org=member.org_id if member.others else "")
+        query = parse_log(request.query_params, org=member.org)
         asked = request.query_params.get("id", "").strip()[:TEXT_MAX]
         if asked and self._known(member, asked):
             return RedirectResponse(query.receipt(asked), 303)

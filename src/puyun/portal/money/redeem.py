@@ -44,8 +44,7 @@ class RedeemPage:
             if error.code not in _REFUSALS:
                 raise
             return self._page(request, member, code[:_CODE_MAX], error)
-        org = f"&org={member.org_id}" if member.others else ""
-        return RedirectResponse(f"/portal/billing?said=redeemed{org}", 303)
+        return RedirectResponse(member.href("/portal/billing", said="redeemed"), 303)
 
     def _credit(self, member: Member, code: str, address: str) -> None:
         """The try is counted before it is made, so that nobody guesses codes; one that credits does not count.

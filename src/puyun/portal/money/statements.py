@@ -50,7 +50,7 @@ class StatementPages:
             "over": self._site.clock.now() >= made.month.end,
             "favour": sum(offer.exact for offer in made.offers) - made.charge * PICO_PER_NANO,
             "key_names": {key.id: key.name or f"{key.prefix}…" for key in keys},
-            "org": f"?org={member.org_id}" if member.others else "",
+            "org": member.query,
         }
         return self._site.render(request, "statement.html", context)
 

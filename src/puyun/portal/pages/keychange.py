@@ -228,7 +228,7 @@ class KeyChanges:
     def _form(
         self, request: Request, template: str, member: Member, form: Form, context: dict[str, object]
     ) -> Response:
-        back = Query(org=member.org_id if member.others else "").href()
+        back = Query(org=member.org).href()
         common: dict[str, object] = {
             "member": member,
             "form": form,
@@ -247,7 +247,7 @@ class KeyChanges:
             "secret": issued.secret,
             "old": old,
             "model": self._example(issued.key),
-            "back": Query(org=member.org_id if member.others else "").href(),
+            "back": Query(org=member.org).href(),
             "another": address(member, None, "new"),
         }
         response = self._site.render(request, "key-made.html", context)
@@ -279,4 +279,4 @@ def _refused(form: Form, error: PuyunError) -> Form:
 
 
 def _to_list(member: Member, **said: str) -> Response:
-    return RedirectResponse(Query(org=member.org_id if member.others else "").href(**said), 303)
+    return RedirectResponse(Query(org=member.org).href(**said), 303)

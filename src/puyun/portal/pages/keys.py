@@ -28,7 +28,7 @@ class KeysPage:
     def page(self, request: Request) -> Response:
         member = member_of(self._site, request, Permission.SEE_USAGE)
         now = self._site.clock.now()
-        query = parse_query(request.query_params, org=member.org_id if member.others else "")
+        query = parse_query(request.query_params, org=member.org)
         month = preset("month", to_datetime(now).date()).start
         with reading(self._site.engine) as connection:
             found = page_of_keys(connection, member.organization.id, query.wanted, since=month, now=now)

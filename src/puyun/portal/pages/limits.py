@@ -129,7 +129,7 @@ class LimitsPage:
             raise PuyunError("key_not_found", 404, f"{member.organization.name} has no such key in use.")
         tiers = member.organization.tiers
         usual = chosen.tier if chosen is not None and chosen.tier in tiers else usual_tier(tiers, keys)
-        org = member.org_id if member.others else ""
+        org = member.org
         query = parse_query(request.query_params, org=org, key=wanted, tiers=tiers, usual=usual)
         asker = Asker(member.organization.id, query.tier)
         if chosen is not None:

@@ -112,7 +112,7 @@ class UsagePage:
         query = parse_usage(
             request.query_params,
             self._site.clock.now(),
-            org=member.org_id if member.others else "",
+            org=member.org,
             zone=parse_zone(request.query_params, request.cookies),
             groupings=groupings,
         )

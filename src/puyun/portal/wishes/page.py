@@ -74,7 +74,7 @@ class WishesPage:
             if error.code not in {"limit_asked", "too_many_wishes"}:
                 raise
             return self._page(request, member, filled, {"": Fault(error.code)}, status=409)
-        return RedirectResponse(f"{PATH}{member.query}{'&' if member.query else '?'}asked=1", 303)
+        return RedirectResponse(member.href(PATH, asked="1"), 303)
 
     def _ask(self, member: Member, wanted: Wanted) -> None:
         """One transaction with the letter. Raises TooManyFailuresError and what `add_wish` raises."""

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 from puyun.ledger.audit import Finding
 from puyun.pricing.papers.invoice import Series, digest, name_of, read
 from puyun.storage.money.tables import counter
-from puyun.storage.papers.issuing import COUNTER, Wish, sale_of
+from puyun.storage.papers.issuing import COUNTER, Basis, sale_of
 from puyun.storage.papers.tables import paper
 
 _AT_A_TIME = 500
@@ -30,8 +30,8 @@ def check_papers(connection: Connection) -> Iterator[Finding]:
             if digest(content) != row.sha256 or not _says(content, name):
                 yield Finding("A13", f"invoice {name}", "it is not what it was when it was issued")
                 continue
-            wish = Wish(Series(row.series), int(row.subject.partition(":")[2]))
-            sale = sale_of(connection, row.org, wish)
+            basis = Basis(Series(row.series), int(row.subject.partition(":")[2]))
+            sale = sale_of(connection, row.org, basis)
             if sale is None or not sale.is_said_by(read(content)):
                 yield Finding("A13", f"invoice {name}", f"it does not say what {row.subject} was")
         if len(rows) < _AT_A_TIME:

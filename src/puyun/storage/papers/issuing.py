@@ -42,7 +42,7 @@ class Paper(msgspec.Struct, frozen=True, kw_only=True):
         return name_of(self.series, self.number)
 
 
-class Wish(msgspec.Struct, frozen=True):
+class Basis(msgspec.Struct, frozen=True):
     """What an invoice is asked for: a payment by its transaction, or a claim by the number of the ledger's invoice."""
 
     series: Series
@@ -53,31 +53,31 @@ class Wish(msgspec.Struct, frozen=True):
         return f"{'topup' if self.series is Series.PAYMENT else 'invoice'}:{self.number}"
 
 
-def issue(connection: Connection, org: int, wish: Wish, seller: Seller, *, by: str, now: Instant) -> Paper:
+def issue(connection: Connection, org: int, basis: Basis, seller: Seller, *, by: str, now: Instant) -> Paper:
     """The invoice of a payment or of a claim; asked for again, the same.
 
     Raises PuyunError `invoices_not_offered` or `billing_details_missing` (409), `nothing_to_invoice` (404).
     """
     connection.execute(select(schema.wallet.c.org).where(schema.wallet.c.org == org).with_for_update())
-    kept = connection.execute(select(_PAPER).where(_PAPER.c.org == org, _PAPER.c.subject == wish.subject)).first()
+    kept = connection.execute(select(_PAPER).where(_PAPER.c.org == org, _PAPER.c.subject == basis.subject)).first()
     if kept is not None:
         return _paper(kept)
     if not seller.issues:
         raise PuyunError("invoices_not_offered", 409, "The operator of this service issues no invoices here.")
-    sale = sale_of(connection, org, wish)
+    sale = sale_of(connection, org, basis)
     if sale is None:
         raise PuyunError("nothing_to_invoice", 404, "There is no such payment of this organization.")
     details = load_details(connection, org)
     if details is None:
         text = "An invoice needs a name and an address. Fill in the billing details first."
         raise PuyunError("billing_details_missing", 409, text)
-    number = _next(connection) if wish.series is Series.PAYMENT else wish.number
-    content = write(wish.series, number, sale, (seller, details.buyer), now)
+    number = _next(connection) if basis.series is Series.PAYMENT else basis.number
+    content = write(basis.series, number, sale, (seller, details.buyer), now)
     row = {
-        "series": wish.series,
+        "series": basis.series,
         "number": number,
         "org": org,
-        "subject": wish.subject,
+        "subject": basis.subject,
         "content": content.decode(),
         "sha256": digest(content),
         "issued_at": now,
@@ -107,32 +107,32 @@ def page_of_papers(connection: Connection, org: int, before: int | None = None) 
     return papers[:PAGE], papers[PAGE - 1].id if len(papers) > PAGE else None
 
 
-def issued_of(connection: Connection, org: int, wishes: list[Wish]) -> dict[str, str]:
+def issued_of(connection: Connection, org: int, bases: list[Basis]) -> dict[str, str]:
     """The numbers of the invoices that there are, by what they are of."""
-    subjects = [wish.subject for wish in wishes]
+    subjects = [basis.subject for basis in bases]
     query = select(_PAPER.c.subject, _PAPER.c.series, _PAPER.c.number)
     rows = connection.execute(query.where(_PAPER.c.org == org, _PAPER.c.subject.in_(subjects)))
     return {row.subject: name_of(Series(row.series), row.number) for row in rows}
 
 
-def wishes_of(connection: Connection, org: int, transactions: list[int]) -> dict[int, Wish]:
+def bases_of(connection: Connection, org: int, transactions: list[int]) -> dict[int, Basis]:
     """Of what of these transactions there can be an invoice: paid top-ups, and the ledger's invoices by their keys."""
     key, claim = schema.posting_key, money.invoice
     topped = (_JOURNAL.c.org == org) & (_JOURNAL.c.entry == Entry.TOPUP)
     paid = select(_JOURNAL.c.number).where(topped, _JOURNAL.c.number.in_(transactions)).distinct()
-    found = {number: Wish(Series.PAYMENT, number) for number in connection.execute(paid).scalars()}
+    found = {number: Basis(Series.PAYMENT, number) for number in connection.execute(paid).scalars()}
     mine = (key.c.org == claim.c.org) & (key.c.ref == literal("issue:").concat(claim.c.ref))
     claims = select(key.c.number, claim.c.number.label("claim")).select_from(key.join(claim, mine))
     for row in connection.execute(claims.where(key.c.org == org, key.c.number.in_(transactions))):
-        found[row.number] = Wish(Series.CREDIT, row.claim)
+        found[row.number] = Basis(Series.CREDIT, row.claim)
     return found
 
 
-def sale_of(connection: Connection, org: int, wish: Wish) -> Sale | None:
+def sale_of(connection: Connection, org: int, basis: Basis) -> Sale | None:
     """What the ledger says of it; None where there is nothing."""
-    if wish.series is Series.PAYMENT:
-        return _payment(connection, org, wish.number)
-    return _claim(connection, org, wish.number)
+    if basis.series is Series.PAYMENT:
+        return _payment(connection, org, basis.number)
+    return _claim(connection, org, basis.number)
 
 
 def _payment(connection: Connection, org: int, number: int) -> Sale | None:

@@ -13,7 +13,7 @@ from puyun.storage.engine import reading, writing
 from puyun.storage.money import tables as money
 from puyun.storage.money.invoices import InvoiceRow, issue_invoice
 from puyun.storage.papers.details import load_details
-from puyun.storage.papers.issuing import Wish, issue
+from puyun.storage.papers.issuing import Basis, issue
 from puyun.storage.wallets import load_wallet
 
 BY = "monthly"
@@ -47,7 +47,7 @@ def invoice_month(engine: Engine, org: int, month: Month, seller: Seller, now: I
         due = Instant(now + seller.due_days * DAY)
         row = issue_invoice(connection, org, amount, due_at=due, act=Act(month.name, BY), now=now)
         if seller.issues and load_details(connection, org) is not None:
-            issue(connection, org, Wish(Series.CREDIT, row.number), seller, by=BY, now=now)
+            issue(connection, org, Basis(Series.CREDIT, row.number), seller, by=BY, now=now)
         return row
 
 

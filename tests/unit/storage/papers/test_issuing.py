@@ -26,7 +26,7 @@ from puyun.storage.money.invoices import issue_invoice
 from puyun.storage.money.payments import take_payment
 from puyun.storage.papers import issuing
 from puyun.storage.papers.details import load_details, save_details
-from puyun.storage.papers.issuing import Wish, find_paper, issue, issued_of, page_of_papers, wishes_of
+from puyun.storage.papers.issuing import Basis, bases_of, find_paper, issue, issued_of, page_of_papers
 from puyun.storage.papers.tables import paper
 from puyun.storage.wallets import MoneyKind, set_credit_limit, top_up
 
@@ -48,16 +48,16 @@ def transaction(shop: Shop, ref: str) -> int:
         return connection.execute(select(key.c.number).where(key.c.org == 7, key.c.ref == ref)).scalar_one()
 
 
-def pay(shop: Shop, ref: str, amount: int = NANO, tax: int = 0) -> Wish:
+def pay(shop: Shop, ref: str, amount: int = NANO, tax: int = 0) -> Basis:
     payment = Payment(amount=amount, tax=tax, area="SG" if tax else "")
     with writing(shop.engine) as connection:
         take_payment(connection, 7, payment, Act(ref), shop.clock.now())
-    return Wish(Series.PAYMENT, transaction(shop, ref))
+    return Basis(Series.PAYMENT, transaction(shop, ref))
 
 
-def get(shop: Shop, wish: Wish, org: int = 7, seller: Seller = SELLER) -> issuing.Paper:
+def get(shop: Shop, basis: Basis, org: int = 7, seller: Seller = SELLER) -> issuing.Paper:
     with writing(shop.engine) as connection:
-        return issue(connection, org, wish, seller, by="ada@example.com", now=shop.clock.now())
+        return issue(connection, org, basis, seller, by="ada@example.com", now=shop.clock.now())
 
 
 def faults(engine: Engine) -> list[str]:
@@ -66,8 +66,8 @@ def faults(engine: Engine) -> list[str]:
 
 
 def test_a_payment_has_one_invoice_whatever_is_asked_later(told: Shop) -> None:
-    wish = pay(told, "wire 1", 100 * NANO, tax=9 * NANO)
-    first = get(told, wish)
+    basis = pay(told, "wire 1", 100 * NANO, tax=9 * NANO)
+    first = get(told, basis)
     said = read(first.content)
     assert (said.number, said.amount, said.total, said.reference) == ("P-000001", "100.00", "109.00", "wire 1")
     assert said.taxes == [{"area": "SG", "amount": "9.00"}]
@@ -75,20 +75,20 @@ def test_a_payment_has_one_invoice_whatever_is_asked_later(told: Shop) -> None:
     told.clock.advance(DAY)
     with writing(told.engine) as connection:
         save_details(connection, 7, Buyer(name="Other", address="x"), by="eve", now=told.clock.now())
-    assert get(told, wish, seller=Seller(name="Else", address="y")) == first
-    assert get(told, wish, seller=Seller()) == first
+    assert get(told, basis, seller=Seller(name="Else", address="y")) == first
+    assert get(told, basis, seller=Seller()) == first
     assert read(get(told, pay(told, "wire 2")).content).buyer["name"] == "Other"
     assert faults(told.engine) == []
 
 
 def test_what_is_refused_takes_no_number(told: Shop) -> None:
-    wish = pay(told, "wire 1")
+    basis = pay(told, "wire 1")
     bonus, usage = transaction(told, "second"), 10_000
     for asked, org, seller, code in (
-        (wish, 7, Seller(), "invoices_not_offered"),
-        (Wish(Series.PAYMENT, bonus), 7, SELLER, "nothing_to_invoice"),
-        (Wish(Series.PAYMENT, usage), 7, SELLER, "nothing_to_invoice"),
-        (Wish(Series.CREDIT, 1), 7, SELLER, "nothing_to_invoice"),
+        (basis, 7, Seller(), "invoices_not_offered"),
+        (Basis(Series.PAYMENT, bonus), 7, SELLER, "nothing_to_invoice"),
+        (Basis(Series.PAYMENT, usage), 7, SELLER, "nothing_to_invoice"),
+        (Basis(Series.CREDIT, 1), 7, SELLER, "nothing_to_invoice"),
     ):
         with pytest.raises(PuyunError) as error:
             get(told, asked, org, seller)
@@ -97,16 +97,16 @@ def test_what_is_refused_takes_no_number(told: Shop) -> None:
         told.organization(connection, "looms", 8)
         top_up(connection, 8, NANO, kind=MoneyKind.PAID, ref="theirs", now=told.clock.now())
     with pytest.raises(PuyunError, match="billing details"):
-        get(told, Wish(Series.PAYMENT, 1), 8)
-    assert get(told, wish).name == "P-000001"
+        get(told, Basis(Series.PAYMENT, 1), 8)
+    assert get(told, basis).name == "P-000001"
 
 
 def test_a_rollback_gives_the_number_back(told: Shop) -> None:
-    wish = pay(told, "wire 1")
+    basis = pay(told, "wire 1")
 
     def broken() -> None:
         with writing(told.engine) as connection:
-            assert issue(connection, 7, wish, SELLER, by="", now=told.clock.now()).name == "P-000001"
+            assert issue(connection, 7, basis, SELLER, by="", now=told.clock.now()).name == "P-000001"
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -125,17 +125,17 @@ def test_an_invoice_of_the_ledger_keeps_its_number(told: Shop) -> None:
         claim = issue_invoice(connection, 7, None, due_at=None, act=Act("2026-11"), now=told.clock.now())
     number = transaction(told, "issue:2026-11")
     with reading(told.engine) as connection:
-        wishes = wishes_of(connection, 7, [number, transaction(told, "first"), transaction(told, "second")])
-    assert wishes == {
-        number: Wish(Series.CREDIT, claim.number),
-        transaction(told, "first"): Wish(Series.PAYMENT, transaction(told, "first")),
+        bases = bases_of(connection, 7, [number, transaction(told, "first"), transaction(told, "second")])
+    assert bases == {
+        number: Basis(Series.CREDIT, claim.number),
+        transaction(told, "first"): Basis(Series.PAYMENT, transaction(told, "first")),
     }
-    made = get(told, wishes[number])
+    made = get(told, bases[number])
     said = read(made.content)
     assert (made.name, said.amount) == ("I-000001", "4.999")
     assert said.due == said.at
     with reading(told.engine) as connection:
-        assert issued_of(connection, 7, list(wishes.values())) == {"invoice:1": "I-000001"}
+        assert issued_of(connection, 7, list(bases.values())) == {"invoice:1": "I-000001"}
     assert faults(told.engine) == []
 
 
@@ -200,7 +200,7 @@ from puyun.kit.clock import Instant
 from puyun.pricing.papers.invoice import Series
 from puyun.pricing.papers.parties import Seller
 from puyun.storage.engine import open_engine, writing
-from puyun.storage.papers.issuing import Wish, issue
+from puyun.storage.papers.issuing import Basis, issue
 
 place, *numbers = sys.argv[1:]
 engine = open_engine(place if place.startswith("postgresql") else Path(place))
@@ -209,7 +209,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for number in numbers:
     with writing(engine) as connection:
-        print(issue(connection, 7, Wish(Series.PAYMENT, int(number)), seller, by="x", now=Instant(0)).name)
+        print(issue(connection, 7, Basis(Series.PAYMENT, int(number)), seller, by="x", now=Instant(0)).name)
 engine.dispose()
 """
 
@@ -217,8 +217,8 @@ engine.dispose()
 def test_processes_that_ask_together_get_numbers_without_a_gap_and_one_invoice_a_payment(
     told: Shop, database: Database
 ) -> None:
-    wishes = [pay(told, f"wire {number}").number for number in range(12)]
-    asked = [str(number) for number in wishes]
+    bases = [pay(told, f"wire {number}").number for number in range(12)]
+    asked = [str(number) for number in bases]
     env = os.environ | {"PYTHONPATH": str(Path(puyun.__file__).parent.parent)}
     children = [
         subprocess.Popen(
